@@ -1,0 +1,53 @@
+"""Helpers for the course: how a computer recognises a handwritten digit.
+
+Each module imports only from the ones below it in this list:
+
+``plotting``        figures: digits, loss curves, confusion matrices, weights, diagrams
+``training``        minibatch stochastic gradient descent
+``gradient_check``  the numerical gradient that backpropagation is held against
+``network``         the network: parameters, forward pass, backpropagation, load and save
+``weight_files``    reading and writing parameters on disk, safely
+``datasets``        MNIST's file format, the verified download, the offline digits
+``functions``       the mathematics, without any state
+
+A name is loaded from its module when it is first used, so ``import course_utils`` is quick and a
+machine without a display never has to load matplotlib.
+"""
+
+from importlib import import_module
+
+_MODULE_OF = {
+    name: module
+    for module, names in {
+        "datasets": ("Digits", "data_path", "load_mnist", "read_idx"),
+        "functions": ("accuracy", "cross_entropy", "one_hot", "relu", "sigmoid", "softmax"),
+        "network": ("Network",),
+        "gradient_check": ("numerical_gradient", "relative_error"),
+        "training": ("DivergenceError", "History", "sgd", "train"),
+        "plotting": (
+            "plot_confusion_matrix",
+            "plot_idx_header",
+            "plot_loss",
+            "plot_misclassified",
+            "plot_network",
+            "plot_probabilities",
+            "plot_weights",
+            "show",
+            "show_digits",
+        ),
+    }.items()
+    for name in names
+}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list, only not a literal one
+__version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,382 @@
+"""Handwritten digits: MNIST's file format, its verified download, and the offline digits."""
+
+import hashlib
+import math
+import os
+import struct
+import sys
+import threading
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .functions import one_hot
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+# seconds: for a mirror to answer at all, and for a pause in a download that is under way
+ANSWER_TIMEOUT, PAUSE_TIMEOUT = 8, 30
+
+# SHA-256 of the official files, as they are downloaded and as some computers unpack them unasked
+CHECKSUMS = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+FILE_NAMES = tuple(name for name in CHECKSUMS if name.endswith(".gz"))
+
+# the third byte of an IDX file: the type of its numbers, which are big-endian
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC = b"\x1f\x8b"
+_DEFLATE_MAX_RATIO = 1032  # no deflated byte stands for more (zlib's technical notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Images and labels, to train on and to test on.
+
+    It unpacks as ``(X_train, y_train), (X_test, y_test) = digits``.
+
+    Attributes
+    ----------
+    X_train, X_test : ndarray, shape (n, 784) or (n, 28, 28)
+    y_train, y_test : ndarray, shape (n,) or (n, 10)
+    source : str
+        ``"mnist"``, ``"uci-digits"`` (the offline digits), or ``"other"`` for files of your own.
+    """
+
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    source: str
+
+    def __iter__(self):
+        yield self.X_train, self.y_train
+        yield self.X_test, self.y_test
+
+    def __repr__(self):
+        return (
+            f"Digits: {len(self.X_train):,} to train on, {len(self.X_test):,} to test on, from "
+            f"{self.source}"
+        )
+
+
+def load_mnist(
+    normalize=True, flatten=True, one_hot_label=False, *, source="auto", data_dir=None
+):
+    """Load handwritten digits: MNIST, or the offline digits where MNIST cannot be had.
+
+    Parameters
+    ----------
+    normalize : bool
+        Pixels as float32, 0–1; otherwise as uint8, 0–255.
+    flatten : bool
+        Images as rows, (n, 784); otherwise (n, 28, 28).
+    one_hot_label : bool
+        Labels as float32 rows of ten, (n, 10); otherwise as int64, (n,).
+    source : {"auto", "mnist", "uci-digits"}
+        "auto" looks for the four files in `data_dir`, in the folder that the environment variable
+        MNIST_DIR names, in data/mnist, and in the user's cache folder; then downloads them; and
+        falls back to the offline digits, in a line that says so. "mnist" raises instead of falling
+        back. "uci-digits" takes the offline digits at once. The environment variable MNIST_SOURCE,
+        where it is set, takes the place of "auto".
+    data_dir : path-like, optional
+        A folder of yours with the four files, as ``.gz`` or unpacked.
+
+    Returns
+    -------
+    Digits
+        Unpacks as ``(X_train, y_train), (X_test, y_test)``.
+
+    Raises
+    ------
+    ValueError
+        If `source` is unknown, or a file found in `data_dir` or MNIST_DIR is malformed.
+    OSError
+        If `source` is "mnist" and the files are neither on disk nor to be downloaded.
+    """
+    if source == "auto":
+        source = os.environ.get("MNIST_SOURCE") or "auto"
+    if source not in ("auto", "mnist", "uci-digits"):
+        raise ValueError(f"source must be 'auto', 'mnist' or 'uci-digits', but is {source!r}")
+    if source == "uci-digits":
+        found = data_path("uci-digits"), source
+    else:
+        found = find_mnist(data_dir)
+        try:
+            found = found or (_download(data_dir), "mnist")
+        except OSError as error:
+            if source == "mnist":
+                raise
+            print(f"{error.args[0]} So these are the offline digits, not MNIST.")
+            found = data_path("uci-digits"), "uci-digits"
+    folder, source = found
+    arrays = []
+    for part in ("train", "t10k"):
+        images, labels = _read_part(folder, part)
+        if normalize:
+            images = np.divide(images, np.float32(255), dtype=np.float32)
+        arrays.append(images.reshape(len(images), -1) if flatten else images)
+        arrays.append(one_hot(labels) if one_hot_label else labels.astype(np.int64))
+    return Digits(*arrays, source)
+
+
+def find_mnist(data_dir=None):
+    """Look for MNIST on this computer, without the network.
+
+    Parameters
+    ----------
+    data_dir : path-like, optional
+        Where to look first.
+
+    Returns
+    -------
+    (Path, str) or None
+        The folder that holds the four files, and "mnist" or "other".
+    """
+    for folder in (data_dir, os.environ.get("MNIST_DIR")):
+        if folder and all(_file(folder, name) for name in FILE_NAMES):
+            official = _is_official(folder)
+            if not official:
+                print("The files found are not the official MNIST; they are used as they are.")
+            return Path(folder), "mnist" if official else "other"
+    for folder in _own_folders():
+        if all(_file(folder, name) for name in FILE_NAMES) and _is_official(folder):
+            return folder, "mnist"
+    return None
+
+
+def data_path(name):
+    """Return the path of a file or folder that ships with the course.
+
+    Parameters
+    ----------
+    name : str
+        ``"sample_weights.npz"`` or ``"uci-digits"``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If the course does not ship it.
+    """
+    # beside the package in a checkout, inside it once installed
+    path = next((p for p in (_project_data() / name, _package_data() / name) if p.exists()), None)
+    if path is None:
+        raise FileNotFoundError(f"the course ships no {name!r}, or was installed without its data")
+    return path
+
+
+def read_idx(path):
+    """Read an array from a file in the IDX format, gzipped or not.
+
+    The format, as MNIST's first home described it: two zero bytes; a byte for the type of the
+    numbers; a byte for the number of dimensions; the size of each dimension as a big-endian 32-bit
+    integer; then the numbers, big-endian, the last dimension changing fastest.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ndarray
+        uint8, int8, int16, int32, float32 or float64, with the shape that the file states.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole and right; the message names the file and what is wrong.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    data = path.read_bytes()
+    zipped = data[:2] == _GZIP_MAGIC
+    if path.suffix == ".gz" and not zipped:
+        raise ValueError(f"{path}: not a gzip file, though its name ends in .gz; get it again")
+    head = _unpack(path, data, 4 + 4 * 255) if zipped else data
+    if len(head) < 4:
+        raise ValueError(f"{path}: too short for an IDX header: {len(head)} bytes")
+    zeros, type_code, n_dims = struct.unpack(">HBB", head[:4])
+    if zeros != 0:
+        raise ValueError(
+            f"{path}: wrong magic number: an IDX file begins with two zero bytes, this one with "
+            f"{head[:2].hex(' ')}"
+        )
+    if type_code not in IDX_TYPES:
+        known = ", ".join(f"0x{code:02x}" for code in IDX_TYPES)
+        raise ValueError(f"{path}: unknown type 0x{type_code:02x}; the format has {known}")
+    start = 4 + 4 * n_dims
+    if len(head) < start:
+        raise ValueError(f"{path}: too short for the {n_dims} sizes that its header announces")
+    shape = struct.unpack(f">{n_dims}I", head[4:start])
+    dtype = np.dtype(IDX_TYPES[type_code])
+    expected = start + math.prod(shape) * dtype.itemsize
+    # asked before unpacking: a header of a few bytes may promise terabytes
+    at_most = len(data) * _DEFLATE_MAX_RATIO if zipped else len(data)
+    if expected <= at_most and zipped:
+        data = _unpack(path, data, expected + 1)
+        at_most = len(data)
+    if expected > at_most:
+        raise ValueError(
+            f"{path}: the sizes {shape} in its header need {expected:,} bytes, but the file ends "
+            "before that; it is cut off"
+        )
+    if expected < len(data):
+        raise ValueError(f"{path}: trailing bytes after the {expected:,} that its header announces")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _unpack(path, data, max_length):
+    """Return the first `max_length` bytes of a gzip file; all checked if the file is no longer."""
+    inflater = zlib.decompressobj(wbits=31)  # 31: with gzip's header and checksum
+    try:
+        unpacked = inflater.decompress(data, max_length)
+    except zlib.error as error:
+        raise ValueError(f"{path}: a damaged gzip file ({error}); get it again") from error
+    if len(unpacked) < max_length and not inflater.eof:
+        raise ValueError(f"{path}: a gzip file that is cut off; get it again")
+    if inflater.unused_data:
+        raise ValueError(f"{path}: trailing bytes after the end of the gzip data")
+    return unpacked
+
+
+def _read_part(folder, part):
+    """Return images (n, 28, 28) and labels (n,) of "train" or "t10k", checked against each other."""
+    images_path = _file(folder, f"{part}-images-idx3-ubyte.gz")
+    labels_path = _file(folder, f"{part}-labels-idx1-ubyte.gz")
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
+        raise ValueError(
+            f"{images_path}: must hold images of 28×28 bytes, but holds {images.dtype} of shape "
+            f"{images.shape}"
+        )
+    if labels.dtype != np.uint8 or labels.ndim != 1:
+        raise ValueError(
+            f"{labels_path}: must hold one byte a label, but holds {labels.dtype} of shape "
+            f"{labels.shape}"
+        )
+    if len(images) != len(labels):
+        raise ValueError(f"{labels_path}: {len(labels):,} labels for {len(images):,} images")
+    if labels.max(initial=0) > 9:
+        raise ValueError(f"{labels_path}: labels must be 0 to 9, but one is {labels.max()}")
+    return images, labels
+
+
+def _project_data():
+    return Path(__file__).resolve().parents[1] / "data"
+
+
+def _package_data():
+    return Path(__file__).resolve().parent / "data"
+
+
+def _own_folders():
+    """Yield the folders that downloads go to: the project's, where there is one, then the user's."""
+    if (_project_data() / "uci-digits").is_dir():
+        yield _project_data() / "mnist"
+    import pooch
+
+    yield Path(pooch.os_cache("course_utils")) / "mnist"
+
+
+def _file(folder, name):
+    """Return the path of the file `name` (``….gz``) in `folder`, or of its unpacked form, or None."""
+    paths = (Path(folder) / name, Path(folder) / name.removesuffix(".gz"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _is_official(folder):
+    """Return whether all four files in `folder` have the official checksums."""
+    return all(_has_checksum(_file(folder, name)) for name in FILE_NAMES)
+
+
+def _has_checksum(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == CHECKSUMS[path.name]
+
+
+def _download(data_dir):
+    """Download the four files from the first mirror that gives them, and return their folder.
+
+    Raises OSError, with one sentence for the user, if there is no mirror or no place to write.
+    """
+    mirrors = _answering(MIRRORS)
+    if not mirrors:
+        raise OSError(
+            "MNIST is not on this computer, and no server that offers it answers. (To have it: go "
+            "online, or put its four files into a folder and set MNIST_DIR to that folder.)"
+        )
+    reasons = []
+    for folder in [Path(data_dir)] if data_dir else _own_folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in FILE_NAMES:
+                _download_file(name, mirrors, folder)
+        except OSError as error:
+            reasons.append(str(error))
+        else:
+            return folder
+    raise OSError(f"MNIST could not be downloaded: {'; '.join(reasons)}.")
+
+
+def _answering(mirrors):
+    """Return those of the mirrors that answer at all; all are asked at once, and only so long."""
+    import requests
+
+    answers = {}
+
+    def ask(mirror):
+        try:
+            with requests.get(mirror + FILE_NAMES[-1], stream=True, timeout=ANSWER_TIMEOUT) as r:
+                answers[mirror] = r.ok
+        except (requests.RequestException, OSError):
+            answers[mirror] = False
+
+    # threads, since a name server that keeps silent cannot be hurried
+    threads = [threading.Thread(target=ask, args=(m,), daemon=True) for m in mirrors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(ANSWER_TIMEOUT)
+    return [mirror for mirror in mirrors if answers.get(mirror)]
+
+
+def _download_file(name, mirrors, folder):
+    """Bring one file into `folder`, whole and right, from the first of the mirrors that has it so.
+
+    Raises OSError, with the reason for each mirror, if none has.
+    """
+    import pooch
+    import requests
+    from tqdm import tqdm
+
+    pooch.get_logger().setLevel("ERROR")  # its lines hold paths
+    reasons = []
+    for mirror in mirrors:
+        bar = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stdout, leave=False)
+        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=PAUSE_TIMEOUT)
+        try:
+            pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=downloader)
+            return
+        except requests.RequestException as error:
+            reasons.append(f"{mirror} fails ({type(error).__name__})")
+        except ValueError:
+            reasons.append(f"{mirror} has a wrong {name}")
+        finally:
+            bar.close()
+    raise OSError(", ".join(reasons))

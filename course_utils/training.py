@@ -1,0 +1,275 @@
+"""Minibatch stochastic gradient descent."""
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from .network import Parameters
+
+
+class Step(NamedTuple):
+    """One iteration of training that is done: one minibatch seen, the parameters moved once."""
+
+    epoch: int  # from 1
+    iteration: int  # from 1, counted through all epochs
+    loss: float  # of the minibatch, before the parameters moved; nats, with the L2 term
+
+
+class Epoch(NamedTuple):
+    """What was measured at the end of an epoch."""
+
+    epoch: int  # from 1
+    iteration: int  # the last one of the epoch
+    loss: float  # mean over the epoch's iterations; nats, with the L2 term
+    train_accuracy: float | None  # on all training images; None without a validation set
+    validation_accuracy: float | None
+
+
+@dataclass
+class History:
+    """What `train` saw.
+
+    Attributes
+    ----------
+    loss : list of float
+        The minibatch's loss, one value an iteration; nats, with the L2 term.
+    epochs : list of Epoch
+        One record for each finished epoch.
+    interrupted : bool
+        Whether training was stopped before its end.
+    """
+
+    loss: list = field(default_factory=list)
+    epochs: list = field(default_factory=list)
+    interrupted: bool = False
+
+    def __repr__(self):
+        last = f", loss of the last {self.loss[-1]:.4g}" if self.loss else ""
+        return f"History: {len(self.loss):,} iterations, {len(self.epochs)} epochs{last}"
+
+
+class DivergenceError(ArithmeticError):
+    """Raised when the loss is no longer a finite number.
+
+    Attributes
+    ----------
+    history : History or None
+        All that `train` saw before.
+    """
+
+    history = None
+
+
+def sgd(
+    network,
+    X,
+    y,
+    *,
+    epochs=5,
+    batch_size=32,
+    learning_rate=0.1,
+    momentum=0.0,
+    l2=0.0,
+    shuffle=True,
+    rng=0,
+):
+    """Train `network` one minibatch at a time, and hand each step out as it is done.
+
+    With the gradient g of a minibatch's loss, each iteration does::
+
+        velocity = momentum * velocity - learning_rate * g
+        parameters = parameters + velocity
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place; training goes on from the parameters that it has.
+    X : array_like, shape (n, n_in)
+        Images as rows, pixels 0–1.
+    y : array_like of int, shape (n,)
+        Labels.
+    epochs : int
+        How many times to go through all images.
+    batch_size : int
+        Images in a minibatch; the last one of an epoch may be smaller.
+    learning_rate : float
+        Length of a step, more than 0.
+    momentum : float
+        Share of the last step that is taken again, from 0 to less than 1.
+    l2 : float
+        Strength λ of L2 regularisation: λ/2 · Σ‖W‖² is added to the loss.
+    shuffle : bool
+        Whether each epoch has a new random order.
+    rng : int or numpy.random.Generator
+        The same seed gives the same order.
+
+    Returns
+    -------
+    iterator of Step
+        The network moves only while this is being iterated over.
+
+    Raises
+    ------
+    ValueError
+        At once, if an option or the data is not as described above.
+    DivergenceError
+        During training, if a loss is not finite; the step it belongs to is not taken.
+    """
+    X, y = network.check_examples(X, y, rows=None)
+    for name, value in [("epochs", epochs), ("batch_size", batch_size)]:
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a whole number of 1 or more, but is {value!r}")
+    for name, value, fits, allowed in [
+        ("learning_rate", learning_rate, learning_rate > 0, "more than 0"),
+        ("momentum", momentum, 0 <= momentum < 1, "from 0 to less than 1"),
+        ("l2", l2, l2 >= 0, "0 or more"),
+    ]:
+        if not (fits and np.isfinite(value)):
+            raise ValueError(f"{name} must be a finite number {allowed}, but is {value!r}")
+    rng = np.random.default_rng(rng)
+    return _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuffle, rng)
+
+
+def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuffle, rng):
+    parameters = network.params.vector
+    velocity = np.zeros_like(parameters)
+    grads = Parameters(network.layer_sizes, dtype=network.dtype)
+    iteration = 0
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(X)) if shuffle else np.arange(len(X))
+        for start in range(0, len(X), batch_size):
+            batch = order[start : start + batch_size]
+            iteration += 1
+            X_batch = X[batch].astype(network.dtype, copy=False)
+            with np.errstate(over="ignore", invalid="ignore"):  # told below, in plain words
+                loss = network.backpropagate(X_batch, y[batch], l2, grads)
+            if not np.isfinite(loss):
+                raise DivergenceError(
+                    f"the loss is no longer a finite number at iteration {iteration:,} (epoch "
+                    f"{epoch}): the steps are too large. Lower learning_rate (now "
+                    f"{learning_rate:g}), perhaps to a tenth, or momentum or l2, and start again "
+                    "from a new network"
+                )
+            velocity *= momentum
+            velocity -= learning_rate * grads.vector
+            parameters += velocity
+            yield Step(epoch, iteration, loss)
+
+
+def train(
+    network,
+    X,
+    y,
+    *,
+    epochs=5,
+    batch_size=32,
+    learning_rate=0.1,
+    momentum=0.0,
+    l2=0.0,
+    shuffle=True,
+    rng=0,
+    validation=None,
+    progress=True,
+):
+    """Train `network` by `sgd`, with a progress bar, and return the history.
+
+    An interrupt (Ctrl-C, or the kernel's stop button) ends training after the iteration under way:
+    the network keeps what it has learned, the history so far is returned, and a line says so.
+
+    Parameters
+    ----------
+    network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuffle, rng
+        As in `sgd`.
+    validation : tuple of (X, y), optional
+        Images and labels that are not trained on. With them, both accuracies are measured after
+        each epoch.
+    progress : bool
+        Whether to show a bar with epoch, iteration and loss.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError
+        At once, if an option or the data is not as described.
+    DivergenceError
+        If the loss is no longer finite. Its attribute `history` holds what was seen until then.
+    """
+    from tqdm import tqdm
+
+    if validation is not None:
+        validation = network.check_examples(*validation, rows=None)
+    steps = sgd(
+        network,
+        X,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        l2=l2,
+        shuffle=shuffle,
+        rng=rng,
+    )
+    history = History()
+    per_epoch = -(-len(X) // batch_size)
+    bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
+    with bar, _interrupts_wait() as interrupts:
+        try:
+            for step in steps:
+                history.loss.append(step.loss)
+                if step.iteration % per_epoch == 0:
+                    history.epochs.append(_epoch(step, network, X, y, validation, history))
+                if bar.update():  # true when it was drawn again, some ten times a second
+                    _describe(bar, step, epochs)
+                if interrupts:
+                    break
+        except DivergenceError as error:
+            error.history = history
+            raise
+        _describe(bar, step, epochs)
+    if interrupts:
+        history.interrupted = True
+        print(
+            f"Interrupted after iteration {step.iteration:,} (epoch {step.epoch} of {epochs}). "
+            "The network keeps what it has learned; the history so far is returned."
+        )
+    return history
+
+
+def _describe(bar, step, epochs):
+    bar.set_description(f"epoch {step.epoch}/{epochs}", refresh=False)
+    bar.set_postfix(loss=f"{step.loss:.3f}")
+
+
+def _epoch(step, network, X, y, validation, history):
+    accuracies = (None, None)
+    if validation is not None:
+        accuracies = (network.accuracy(X, y), network.accuracy(*validation))
+    losses = [record.iteration for record in history.epochs[-1:]] or [0]
+    loss = float(np.mean(history.loss[losses[0] :]))
+    return Epoch(step.epoch, step.iteration, loss, *accuracies)
+
+
+@contextmanager
+def _interrupts_wait():
+    """Collect interrupts in a list, so that none falls into the middle of an iteration.
+
+    Without this, Ctrl-C could come between moving the parameters and writing down the loss.
+    """
+    interrupts = []
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts  # signals reach the main thread only
+        return
+    previous = signal.signal(signal.SIGINT, lambda *signal_and_frame: interrupts.append(1))
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, previous)
