@@ -20,7 +20,15 @@ _MODULE_OF = {
     name: module
     for module, names in {
         "datasets": ("Digits", "data_path", "load_mnist", "read_idx"),
-        "functions": ("accuracy", "cross_entropy", "one_hot", "relu", "sigmoid", "softmax"),
+        "functions": (
+            "accuracy",
+            "confusion_matrix",
+            "cross_entropy",
+            "one_hot",
+            "relu",
+            "sigmoid",
+            "softmax",
+        ),
         "network": ("Network",),
         "gradient_check": ("numerical_gradient", "relative_error"),
         "training": ("DivergenceError", "History", "sgd", "train"),
@@ -39,7 +47,7 @@ _MODULE_OF = {
     for name in names
 }
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list, only not a literal one
+__all__ = sorted(_MODULE_OF)
 __version__ = "0.1.0"
 
 

@@ -34,6 +34,13 @@ CHECKSUMS = {
 }
 FILE_NAMES = tuple(name for name in CHECKSUMS if name.endswith(".gz"))
 
+# five test images, chosen by eye, that the notebooks come back to
+FAMILIAR = {
+    "mnist": {"sure": 0, "unsure": 448, "four": 1242, "five": 5937, "unreadable": 659},
+    "uci-digits": {"sure": 92, "unsure": 174, "four": 264, "five": 112, "unreadable": 86},
+    "other": {"sure": 0, "unsure": 1, "four": 2, "five": 3, "unreadable": 4},
+}
+
 # the third byte of an IDX file: the type of its numbers, which are big-endian
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -52,6 +59,8 @@ class Digits:
     y_train, y_test : ndarray, shape (n,) or (n, 10)
     source : str
         ``"mnist"``, ``"uci-digits"`` (the offline digits), or ``"other"`` for files of your own.
+    files : dict of str to Path
+        Where the four files are: "train-images", "train-labels", "t10k-images", "t10k-labels".
     """
 
     X_train: np.ndarray
@@ -59,10 +68,16 @@ class Digits:
     X_test: np.ndarray
     y_test: np.ndarray
     source: str
+    files: dict
 
     def __iter__(self):
         yield self.X_train, self.y_train
         yield self.X_test, self.y_test
+
+    @property
+    def familiar(self):
+        """Where the five digits are that the notebooks come back to: name to test image."""
+        return FAMILIAR[self.source]
 
     def __repr__(self):
         return (
@@ -71,9 +86,7 @@ class Digits:
         )
 
 
-def load_mnist(
-    normalize=True, flatten=True, one_hot_label=False, *, source="auto", data_dir=None
-):
+def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="auto", data_dir=None):
     """Load handwritten digits: MNIST, or the offline digits where MNIST cannot be had.
 
     Parameters
@@ -121,14 +134,15 @@ def load_mnist(
             print(f"{error.args[0]} So these are the offline digits, not MNIST.")
             found = data_path("uci-digits"), "uci-digits"
     folder, source = found
+    files = {name.rsplit("-", 2)[0]: _file(folder, name) for name in FILE_NAMES}
     arrays = []
     for part in ("train", "t10k"):
-        images, labels = _read_part(folder, part)
+        images, labels = _read_part(files[f"{part}-images"], files[f"{part}-labels"])
         if normalize:
             images = np.divide(images, np.float32(255), dtype=np.float32)
         arrays.append(images.reshape(len(images), -1) if flatten else images)
         arrays.append(one_hot(labels) if one_hot_label else labels.astype(np.int64))
-    return Digits(*arrays, source)
+    return Digits(*arrays, source, files)
 
 
 def find_mnist(data_dir=None):
@@ -255,10 +269,8 @@ def _unpack(path, data, max_length):
     return unpacked
 
 
-def _read_part(folder, part):
-    """Return images (n, 28, 28) and labels (n,) of "train" or "t10k", checked against each other."""
-    images_path = _file(folder, f"{part}-images-idx3-ubyte.gz")
-    labels_path = _file(folder, f"{part}-labels-idx1-ubyte.gz")
+def _read_part(images_path, labels_path):
+    """Return images (n, 28, 28) and labels (n,) from two files, checked against each other."""
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         raise ValueError(

@@ -206,6 +206,38 @@ def accuracy(y_pred, y):
     return float((y_pred == y).mean())
 
 
+def confusion_matrix(y, y_pred, n_classes=10):
+    """Count how often each label was taken for each other.
+
+    Parameters
+    ----------
+    y, y_pred : array_like of int, shape (n,)
+        Right and predicted labels, 0 to ``n_classes - 1``.
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes, n_classes)
+        In row i and column j: how many examples with the label i were predicted as j.
+
+    Raises
+    ------
+    ValueError
+        If the two are not rows of such labels, of the same length.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 1, 1], [0, 0, 1], n_classes=2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    y = check_labels(y, len(np.atleast_1d(y)), n_classes)
+    y_pred = check_labels(y_pred, len(y), n_classes)
+    matrix = np.zeros((n_classes, n_classes), dtype=int)
+    np.add.at(matrix, (y, y_pred), 1)
+    return matrix
+
+
 def check_labels(y, n, n_classes, *, allow_empty=False):
     """Return `y` as an array of labels, or say what is wrong with it.
 

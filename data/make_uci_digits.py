@@ -1,9 +1,9 @@
 """Make data/uci-digits: 1,797 real handwritten digits, in the form of MNIST's four files.
 
-The source is the test part of the "Optical Recognition of Handwritten Digits" data set (UCI), which
-scikit-learn carries: images of 8×8 pixels, 0–16. They are enlarged by MNIST's own recipe: the digit,
-cut out along its edges, is fitted into 20×20 pixels without changing its proportions, and then placed
-so that its centre of mass is the centre of the 28×28 image.
+The source is the test part of the "Optical Recognition of Handwritten Digits" data set of UCI, which
+scikit-learn carries: images of 8×8 pixels, 0–16. They are enlarged by MNIST's own recipe: the
+digit, cut out along its edges, is fitted into 20×20 pixels without changing its proportions, and
+then placed so that its centre of mass is the centre of the 28×28 image.
 
     python -m pip install scikit-learn && python data/make_uci_digits.py [FOLDER]
 
