@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import threading
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ MIRRORS = (
 )
 # seconds: for a mirror to answer at all, and for a pause in a download that is under way
 ANSWER_TIMEOUT, PAUSE_TIMEOUT = 8, 30
+_ADVICE = (
+    "(To have it: go online, or put its four files into a folder and set MNIST_DIR to that folder.)"
+)
 
 # SHA-256 of the official files, as they are downloaded and as some computers unpack them unasked
 CHECKSUMS = {
@@ -114,7 +118,8 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
     Raises
     ------
     ValueError
-        If `source` is unknown, or a file found in `data_dir` or MNIST_DIR is malformed.
+        If `source` is unknown, a file found in `data_dir` or MNIST_DIR is malformed, or `data_dir`
+        lacks some of the four files and a download would overwrite the others.
     OSError
         If `source` is "mnist" and the files are neither on disk nor to be downloaded.
     """
@@ -140,7 +145,7 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
         images, labels = _read_part(files[f"{part}-images"], files[f"{part}-labels"])
         if normalize:
             images = np.divide(images, np.float32(255), dtype=np.float32)
-        arrays.append(images.reshape(len(images), -1) if flatten else images)
+        arrays.append(images.reshape(len(images), 28 * 28) if flatten else images)
         arrays.append(one_hot(labels) if one_hot_label else labels.astype(np.int64))
     return Digits(*arrays, source, files)
 
@@ -252,7 +257,13 @@ def read_idx(path):
         )
     if expected < len(data):
         raise ValueError(f"{path}: trailing bytes after the {expected:,} that its header announces")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        array = np.frombuffer(data, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # too many dimensions, or sizes too large beside a 0
+        raise ValueError(
+            f"{path}: NumPy has no array of the shape in its header: {error}"
+        ) from error
+    return array.astype(dtype.newbyteorder("="))
 
 
 def _unpack(path, data, max_length):
@@ -309,7 +320,8 @@ def _own_folders():
 def _file(folder, name):
     """Return the path of the file `name` (``….gz``) in `folder`, or of its unpacked form, or None."""
     paths = (Path(folder) / name, Path(folder) / name.removesuffix(".gz"))
-    return next((path for path in paths if path.is_file()), None)
+    # os.path: without an error where the folder must not be looked into
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def _is_official(folder):
@@ -318,20 +330,30 @@ def _is_official(folder):
 
 
 def _has_checksum(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == CHECKSUMS[path.name]
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == CHECKSUMS[path.name]
+    except OSError:  # not ours to read
+        return False
 
 
 def _download(data_dir):
     """Download the four files from the first mirror that gives them, and return their folder.
 
-    Raises OSError, with one sentence for the user, if there is no mirror or no place to write.
+    Raises OSError, with a message for the user and no path in it, if there is no mirror or no place
+    to write; ValueError rather than overwrite a file in `data_dir`.
     """
+    for name in FILE_NAMES if data_dir else ():
+        path = Path(data_dir) / name
+        if path.exists() and not _has_checksum(path):
+            raise ValueError(
+                f"{path}: not the official file, and the other three are not all beside it; add "
+                "them or take this one away"
+            )
     mirrors = _answering(MIRRORS)
     if not mirrors:
         raise OSError(
-            "MNIST is not on this computer, and no server that offers it answers. (To have it: go "
-            "online, or put its four files into a folder and set MNIST_DIR to that folder.)"
+            f"MNIST is not on this computer, and no server that offers it answers. {_ADVICE}"
         )
     reasons = []
     for folder in [Path(data_dir)] if data_dir else _own_folders():
@@ -339,11 +361,14 @@ def _download(data_dir):
             folder.mkdir(parents=True, exist_ok=True)
             for name in FILE_NAMES:
                 _download_file(name, mirrors, folder)
-        except OSError as error:
-            reasons.append(str(error))
-        else:
             return folder
-    raise OSError(f"MNIST could not be downloaded: {'; '.join(reasons)}.")
+        except ConnectionError as error:
+            reasons.append(str(error))
+            break  # another folder would not help
+        except OSError as error:
+            reason = error.strerror or type(error).__name__  # str(error) would hold a path
+            reasons.append(f"a folder cannot be written ({reason})")
+    raise OSError(f"MNIST could not be downloaded: {'; '.join(reasons)}. {_ADVICE}")
 
 
 def _answering(mirrors):
@@ -363,15 +388,17 @@ def _answering(mirrors):
     threads = [threading.Thread(target=ask, args=(m,), daemon=True) for m in mirrors]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + ANSWER_TIMEOUT
     for thread in threads:
-        thread.join(ANSWER_TIMEOUT)
+        thread.join(max(0, deadline - time.monotonic()))
     return [mirror for mirror in mirrors if answers.get(mirror)]
 
 
 def _download_file(name, mirrors, folder):
     """Bring one file into `folder`, whole and right, from the first of the mirrors that has it so.
 
-    Raises OSError, with the reason for each mirror, if none has.
+    Raises ConnectionError, with the reason for each mirror, if none has; OSError if the file cannot
+    be written.
     """
     import pooch
     import requests
@@ -380,7 +407,8 @@ def _download_file(name, mirrors, folder):
     pooch.get_logger().setLevel("ERROR")  # its lines hold paths
     reasons = []
     for mirror in mirrors:
-        bar = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stdout, leave=False)
+        # total: pooch sets the true one, but asks first whether the bar is true, and 0 is not
+        bar = tqdm(desc=name, total=1, unit="B", unit_scale=True, file=sys.stdout, leave=False)
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=PAUSE_TIMEOUT)
         try:
             pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=downloader)
@@ -391,4 +419,4 @@ def _download_file(name, mirrors, folder):
             reasons.append(f"{mirror} has a wrong {name}")
         finally:
             bar.close()
-    raise OSError(", ".join(reasons))
+    raise ConnectionError(", ".join(reasons))

@@ -9,6 +9,12 @@ import numpy as np
 _SMALLEST_NORMAL = {np.dtype(t).itemsize: np.finfo(t).tiny for t in ("f2", "f4", "f8")}
 
 
+def _as_float(x):
+    """Return `x` as an array of floats: 0 - 1 is 255 in pixels of type uint8."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def sigmoid(z):
     """Squash each number into the interval (0, 1): ``1 / (1 + exp(-z))``.
 
@@ -27,7 +33,7 @@ def sigmoid(z):
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    z = np.asarray(z)
+    z = _as_float(z)
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1, e) / (1 + e)
 
@@ -80,7 +86,7 @@ def softmax(logits):
     >>> softmax(np.array([1000.0, 1000.0, -np.inf]))
     array([0.5, 0.5, 0. ])
     """
-    logits = np.asarray(logits)
+    logits = _as_float(logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(
             f"softmax needs at least one score in each row, but got shape {logits.shape}; "
@@ -120,7 +126,7 @@ def cross_entropy(probs, y):
     >>> round(cross_entropy(np.full((1, 10), 0.1), [3]), 4)
     2.3026
     """
-    probs = np.asarray(probs)
+    probs = _as_float(probs)
     if probs.ndim != 2:
         raise ValueError(
             f"probs must have the shape (n, k), one row an example, but has {probs.shape}"

@@ -7,6 +7,7 @@ Inputs are rows. With one hidden layer, and with the names that the course uses 
 """
 
 from collections.abc import MutableMapping
+from contextlib import suppress
 
 import numpy as np
 
@@ -137,10 +138,12 @@ class Network:
                 "layer_sizes must be two or more whole numbers of 1 or more, such as "
                 f"[784, 20, 10], but is {sizes}"
             )
+        with suppress(TypeError):  # of a type that NumPy does not know; told below
+            dtype = np.dtype(dtype).name
         for name, value, allowed in [
             ("activation", activation, ACTIVATIONS),
             ("init", init, INITS),
-            ("dtype", np.dtype(dtype).name, ("float32", "float64")),
+            ("dtype", dtype, ("float32", "float64")),
         ]:
             if value not in allowed:
                 choices = " or ".join(repr(choice) for choice in allowed)
@@ -277,8 +280,8 @@ class Network:
         Raises
         ------
         ValueError
-            If the shape does not fit, the type is not a number, or the pixels looked at are not
-            finite or are still 0–255.
+            If the shape does not fit, the type is not a number, the pixels looked at are still
+            0–255, or, with all looked at, one is not finite.
         """
         X, n_in = np.asarray(X), self.layer_sizes[0]
         if X.ndim not in (1, 2) or X.shape[-1] != n_in:

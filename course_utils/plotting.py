@@ -71,15 +71,11 @@ def show_digits(X, titles=None, *, columns=10, ax=None):
     white, black = 0, 255 if np.issubdtype(X.dtype, np.integer) else 1
     for k, image in enumerate(images):
         left, bottom = k % columns * width, (k // columns + 1) * height
-        ax.imshow(
-            image,
-            cmap="gray_r",
-            vmin=white,
-            vmax=black,
-            extent=(left, left + 28, bottom, bottom - 28),
-        )
+        extent = (left, left + 28, bottom, bottom - 28)
+        ax.imshow(image, cmap="gray_r", vmin=white, vmax=black, extent=extent)
+        ax.add_patch(Rectangle((left, bottom), 28, -28, fill=False, edgecolor="#DDDDDD"))
         if titles is not None:
-            ax.text(left + 14, bottom - 30, titles[k], ha="center", va="bottom", fontsize=10)
+            ax.text(left + 14, bottom - 29, titles[k], ha="center", va="bottom", fontsize=10)
     ax.set(xlim=(-2, columns * width - 2), ylim=(rows * height + 2, 0), aspect="equal")
     ax.axis("off")
     return ax

@@ -7,7 +7,6 @@ names, that of an array and that of an array's type, and builds both itself from
 import io
 import os
 import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +74,15 @@ def _read_npz(path, data):
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = dict(file)
-    except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile) as e:
+    except Exception as e:  # a broken zip file, too, can raise almost anything
         raise ValueError(f"{path}: not a readable .npz file of plain arrays ({e})") from e
     activation = arrays.pop("activation", None)
-    if activation is not None and (activation.dtype.kind != "U" or activation.ndim != 0):
+    if activation is None:
+        return arrays, None
+    activation = np.asarray(activation)  # np.load gives bytes for what is no array
+    if activation.dtype.kind != "U" or activation.ndim != 0:
         raise ValueError(f"{path}: activation must be one word, but is {activation.dtype}")
-    return arrays, None if activation is None else str(activation)
+    return arrays, str(activation)
 
 
 def _read_pickle(path, data):
@@ -92,7 +94,7 @@ def _read_pickle(path, data):
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dict or list of arrays")
         return {
-            name: value.to_numpy() if isinstance(value, _PickledArray) else value
+            name: value.to_numpy(name) if isinstance(value, _PickledArray) else value
             for name, value in content.items()
         }
     except Exception as e:  # a broken pickle can raise almost anything
@@ -109,10 +111,7 @@ class _PickledType:
         self.order = state[1]
 
     def to_numpy(self):
-        dtype = np.dtype(self.name)
-        if dtype.kind not in "fiu":
-            raise ValueError(f"an array of type {dtype} is not an array of numbers")
-        return dtype.newbyteorder(self.order)
+        return np.dtype(self.name).newbyteorder(self.order)
 
 
 class _PickledArray:
@@ -124,12 +123,22 @@ class _PickledArray:
     def __setstate__(self, state):
         self.state = state
 
-    def to_numpy(self):
+    def to_numpy(self, name):
         _, shape, dtype, fortran_order, data = self.state
+        dtype = dtype.to_numpy()
+        if dtype.kind not in "fiu":
+            raise ValueError(f"{name} is an array of type {dtype}, not of real numbers")
         if isinstance(data, str):  # Python 2 wrote bytes as text
             data = data.encode("latin1")
-        flat = np.frombuffer(data, dtype.to_numpy())
+        flat = np.frombuffer(data, dtype)
         return flat.reshape(shape, order="F" if fortran_order else "C")
+
+
+class _PickledBuffer(_PickledArray):
+    """Stands in for the function that makes an array in pickles of protocol 5."""
+
+    def __init__(self, data, dtype, shape, order, *_):
+        self.state = None, shape, dtype, order == "F", data
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -141,6 +150,8 @@ class _ArrayUnpickler(pickle.Unpickler):
             ("numpy", "ndarray"): _PickledArray,
             ("numpy.core.multiarray", "_reconstruct"): _PickledArray,
             ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
+            ("numpy.core.numeric", "_frombuffer"): _PickledBuffer,
+            ("numpy._core.numeric", "_frombuffer"): _PickledBuffer,
             ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
         }
         if (module, name) not in known:
@@ -150,7 +161,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 def _checked_layers(path, arrays):
     """Return W1, b1, W2, b2, … in order, biases flat; or say which array does not fit, and why."""
-    n_layers = max(len(arrays) // 2, 1)
+    n_layers = max(1, *(sum(str(name)[:1] == kind for name in arrays) for kind in "Wb"))
     expected = [f"{kind}{k}" for k in range(1, n_layers + 1) for kind in "Wb"]
     if set(arrays) != set(expected):
         missing = ", ".join(name for name in expected if name not in arrays) or "nothing"
