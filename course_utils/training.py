@@ -1,5 +1,6 @@
 """Minibatch stochastic gradient descent."""
 
+import math
 import signal
 import sys
 import threading
@@ -148,16 +149,20 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
             X_batch = X[batch].astype(network.dtype, copy=False)
             with np.errstate(over="ignore", invalid="ignore"):  # told below, in plain words
                 loss = network.backpropagate(X_batch, y[batch], l2, grads)
-                if not np.isfinite(loss):
+                if not math.isfinite(loss):
                     raise DivergenceError(
                         f"the loss is no longer a finite number at iteration {iteration:,} (epoch "
                         f"{epoch}): the steps are too large. Lower learning_rate (now "
                         f"{learning_rate:g}), perhaps to a tenth, or momentum or l2, and start "
                         "again from a new network"
                     )
-                velocity *= momentum
-                velocity -= learning_rate * grads.vector
-                parameters += velocity
+                step = grads.vector
+                step *= -learning_rate
+                if momentum:
+                    velocity *= momentum
+                    velocity += step
+                    step = velocity
+                parameters += step
             yield Step(epoch, iteration, loss)
 
 

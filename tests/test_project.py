@@ -1,0 +1,247 @@
+"""What the set-up files, the texts and the stored notebooks promise, held against each other."""
+
+import inspect
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import course_utils
+from course_utils.datasets import CHECKSUMS, FILE_NAMES, find_mnist
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md")])
+SET_UP = "python -m pip install -e . && jupyter lab notebooks/01_data_loading.ipynb"
+CHECK = 'python -m pip install -e ".[test]" && pytest'
+PAGES = "jupyter nbconvert --to html --execute --output-dir html notebooks/*.ipynb"
+
+notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pyproject():
+    return tomllib.loads(read("pyproject.toml"))["project"]
+
+
+def cells(path, kind):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def outputs(path):
+    return [output for cell in cells(path, "code") for output in cell["outputs"]]
+
+
+def as_text(value):
+    return "".join(value) if isinstance(value, list) else str(value)
+
+
+def printed(output):
+    """Yield every text of an output: what was printed, and each form of a value but pictures."""
+    yield as_text(output.get("text", ""))
+    for kind, value in output.get("data", {}).items():
+        if not kind.startswith("image/") or kind == "image/svg+xml":
+            yield as_text(value)
+
+
+# dependencies
+
+
+def test_conda_installs_what_pip_installs():
+    environment = yaml.safe_load(read("environment.yml"))
+    *conda, pip, last = environment["dependencies"]
+    assert environment["channels"] == ["conda-forge"]
+    assert conda == [f"python{pyproject()['requires-python']}", *pyproject()["dependencies"]]
+    assert (pip, last) == ("pip", {"pip": ["-e ."]})
+
+
+def test_each_dependency_has_its_reason_beside_it():
+    _, listed = read("environment.yml").split("dependencies:\n")
+    for line in listed.splitlines():
+        assert line == "  - pip:" or re.search(r" # \w.{10,}", line), line
+
+
+def test_each_dependency_has_a_lower_bound_that_can_be_tested():
+    extras = pyproject()["optional-dependencies"].values()
+    for requirement in [*pyproject()["dependencies"], *(r for extra in extras for r in extra)]:
+        assert re.fullmatch(r"[a-z0-9-]+>=[0-9.]+(,<[0-9.]+)?", requirement), requirement
+
+
+def test_the_workflow_runs_the_checks_on_the_oldest_and_the_newest_python():
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]
+    named = "Programming Language :: Python :: 3."
+    minors = [int(c.removeprefix(named)) for c in pyproject()["classifiers"] if named in c]
+    assert pyproject()["requires-python"] == f">=3.{min(minors)}"
+    matrix = jobs["checks"]["strategy"]["matrix"]
+    assert matrix["python"] == [f"3.{min(minors)}", f"3.{max(minors)}"]
+    assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    for job in jobs.values():
+        assert job["steps"][-1]["run"] == "bash .ci/run"
+
+
+# commands and texts
+
+
+@pytest.mark.parametrize("command", [SET_UP, CHECK, PAGES])
+def test_the_readme_gives_each_command_as_a_block_of_one_line(command):
+    blocks = re.findall(r"^```\n(.*?)\n```$", read("README.md"), flags=re.MULTILINE | re.DOTALL)
+    assert blocks.count(command) == 1
+
+
+def test_the_checks_take_their_commands_from_the_readme():
+    script = read(".ci/run")
+    starts = re.findall(r"from_readme '(.+)'\)", script)
+    lines = read("README.md").splitlines()
+    found = [line for start in starts for line in lines if re.match(start, line)]
+    assert found == [SET_UP, CHECK, PAGES]
+    for command in found:
+        assert command not in script
+
+
+def test_the_readme_lists_the_notebooks():
+    rows = re.findall(
+        r"^\| \[(\w+)\]\((.+?)\) \| (\d+) \| .{20,} \|$", read("README.md"), re.MULTILINE
+    )
+    assert [link for _, link, _ in rows] == [f"notebooks/{path.name}" for path in NOTEBOOKS]
+    assert [name for name, _, _ in rows] == [path.stem for path in NOTEBOOKS]
+
+
+def links(text):
+    """Yield (picture's mark, words, target) of each Markdown or HTML link outside of code."""
+    text = re.sub(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$", "", text, flags=re.DOTALL)
+    yield from re.findall(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)[^()]*\)", text)
+    for tag in re.findall(r"<(?:a|img)\b[^>]*>", text):
+        target = re.search(r"(?:href|src)=[\"']([^\"']+)", tag)
+        words = re.search(r"alt=[\"']([^\"']+)", tag)
+        if target:
+            yield "!" * tag.startswith("<img"), words[1] if words else "", target[1]
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere_and_pictures_have_words(path):
+    if path.suffix == ".md":
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = "\n\n".join(as_text(cell["source"]) for cell in cells(path, "markdown"))
+    for picture, words, target in links(text):
+        if not re.match(r"https?://|mailto:|#|attachment:", target):
+            assert (path.parent / target.partition("#")[0]).exists(), f"no {target}"
+        if picture:
+            assert len(words) >= 20, f"{target} needs a description"
+
+
+def test_links_finds_each_kind_of_link():
+    text = "[a](b.md#c) ![a picture](d.png \"e\") <a href='f'>g</a> <img alt='h' src='i'> `[j](k)`"
+    assert [target for _, _, target in links(text)] == ["b.md#c", "d.png", "f", "i"]
+
+
+def test_the_newest_version_in_the_changelog_is_the_package_s():
+    newest = re.search(r"^## \[(\d[^]]*)\] - \d{4}-\d\d-\d\d$", read("CHANGELOG.md"), re.MULTILINE)
+    assert newest[1] == course_utils.__version__
+
+
+@pytest.mark.parametrize("name", course_utils.__all__)
+def test_each_public_name_is_described(name):
+    described = inspect.getdoc(getattr(course_utils, name))
+    assert described
+    assert re.match(r"[A-Z].{10,}\.(\n\n|$)", described), "one sentence first, then a blank line"
+
+
+# data
+
+
+def test_the_data_readme_has_mnist_s_sizes_and_checksums():
+    text = read("data/README.md")
+    for name in FILE_NAMES:
+        assert re.search(rf"^\| {name} \| [\d,]+ \| `{CHECKSUMS[name]}` \|$", text, re.MULTILINE)
+
+
+def test_the_data_readme_has_the_accuracies_of_the_sample_weights():
+    words = read("data/README.md").replace("\n", " ")
+    on_mnist, offline = re.search(
+        r"reads (\d\d\.\d\d) % of MNIST's test images right and (\d\d\.\d\d) %", words
+    ).groups()
+    network = course_utils.Network.load(course_utils.data_path("sample_weights.npz"))
+    known = {"uci-digits": offline} | ({"mnist": on_mnist} if find_mnist() else {})
+    for source, accuracy in known.items():
+        _, (X, y) = course_utils.load_mnist(source=source)
+        assert f"{100 * network.accuracy(X, y):.2f}" == accuracy
+
+
+# stored notebooks
+
+
+@notebooks
+def test_a_notebook_opens_with_its_title(path):
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
+    assert first["cell_type"] == "markdown"
+    assert as_text(first["source"]).startswith("# ")
+
+
+@notebooks
+def test_a_notebook_is_stored_as_one_run_from_top_to_bottom(path):
+    counts = [cell["execution_count"] for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+    assert outputs(path)
+    assert not [output for output in outputs(path) if output["output_type"] == "error"]
+
+
+@notebooks
+def test_a_stored_notebook_tells_nothing_of_the_time_and_the_computer(path):
+    for output in outputs(path):
+        for text in printed(output):
+            assert not telltale(text), telltale(text)[0]
+    for cell in cells(path, "code"):
+        assert "execution" not in cell["metadata"], "run it with record_timing=False"
+
+
+def telltale(text):
+    return re.search(
+        r"(?<![\w<>.:/+])(?:~|/[A-Za-z][\w.-]*)/[\w.-]+"  # a path; not "km/h", "</b>", "https://"
+        r"|\b[A-Za-z]:\\"
+        r"|object at 0x"
+        r"|Warning:"
+        r"|\b\d\d?:\d\d:\d\d\b"
+        r"|\b(?:19|20)\d\d-\d\d-\d\d\b",
+        text,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/ada/data.npz",
+        "'/tmp/x'",
+        "~/course/a.py",
+        r"C:\Users\ada",
+        "<Network object at 0x7f00>",
+        "RuntimeWarning: overflow",
+        "at 09:30:01",
+        "2026-11-21",
+    ],
+)
+def test_telltale_finds(text):
+    assert telltale(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1/2/3", "<b>a</b>/c", "https://a.org/b/c", "images/s", "[00:02<00:00]"]
+)
+def test_telltale_leaves_alone(text):
+    assert not telltale(text)
+
+
+@notebooks
+def test_each_figure_of_a_notebook_has_a_text_for_those_who_do_not_see_it(path):
+    for output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            metadata = output["metadata"]
+            alt = metadata.get("image/png", {}).get("alt") or metadata.get("alt") or ""
+            assert len(alt) >= 20, f"the text is {alt!r}"
