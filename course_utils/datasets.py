@@ -106,7 +106,7 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
         MNIST_DIR names, in data/mnist, and in the user's cache folder; then downloads them; and
         falls back to the offline digits, in a line that says so. "mnist" raises instead of falling
         back. "uci-digits" takes the offline digits at once. The environment variable MNIST_SOURCE,
-        where it is set, takes the place of "auto".
+        where it is set, takes the place of "auto" if there is no `data_dir`.
     data_dir : path-like, optional
         A folder of yours with the four files, as ``.gz`` or unpacked.
 
@@ -123,7 +123,7 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
     OSError
         If `source` is "mnist" and the files are neither on disk nor to be downloaded.
     """
-    if source == "auto":
+    if source == "auto" and data_dir is None:
         source = os.environ.get("MNIST_SOURCE") or "auto"
     if source not in ("auto", "mnist", "uci-digits"):
         raise ValueError(f"source must be 'auto', 'mnist' or 'uci-digits', but is {source!r}")
@@ -412,6 +412,7 @@ def _download_file(name, mirrors, folder):
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=PAUSE_TIMEOUT)
         try:
             pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=downloader)
+            (folder / name).chmod(0o644)  # pooch leaves it to its owner alone; classes share it
             return
         except requests.RequestException as error:
             reasons.append(f"{mirror} fails ({type(error).__name__})")

@@ -148,7 +148,7 @@ def negative_log_likelihood(p):
     float
     """
     smallest = _SMALLEST_NORMAL[p.dtype.itemsize]
-    return -float(np.log(np.maximum(p, smallest)).sum()) / len(p)
+    return 0.0 - float(np.log(np.maximum(p, smallest)).sum()) / len(p)  # 0.0 -: never -0.0
 
 
 def one_hot(y, n_classes=10):

@@ -2,9 +2,11 @@
 
 import gzip
 import itertools
+import os
 import re
 import struct
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -495,6 +497,19 @@ def test_own_file_that_must_not_be_read_is_not_there(tmp_path, monkeypatch, offi
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(datasets, "open", refuse, raising=False)
+    assert datasets.find_mnist() is None
+
+
+def test_own_folder_that_must_not_be_looked_into_is_not_there(tmp_path, monkeypatch, official):
+    folder = write_files(tmp_path / "own", official)
+    look = os.stat
+
+    def refuse(path, *args, **options):
+        if not isinstance(path, int) and Path(path).parent == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
     assert datasets.find_mnist() is None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import http.server
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -247,13 +248,16 @@ def test_offline_digits_need_no_server(use, server):
     assert server.requests == []
 
 
-def test_slow_download_that_is_under_way_goes_on(use, own, files, monkeypatch):
+def test_slow_download_that_is_under_way_goes_on(use, own, files, monkeypatch, capsys):
     monkeypatch.setattr(datasets, "PAUSE_TIMEOUT", 0.6)
     use("slow", "dead")
     start = time.monotonic()
     assert load_mnist(source="mnist").source == "mnist"
     assert time.monotonic() - start > 1.2  # it did take longer than both
     assert contents(own) == files
+    shown = re.findall(r"train-images\S+ +(\d+)%", capsys.readouterr().out)
+    assert len(set(shown)) > 4  # the bar moves
+    assert max(map(int, shown)) > 80
 
 
 # ---------------------------------------------------------------------------------------------------

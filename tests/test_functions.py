@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
@@ -24,6 +24,8 @@ from course_utils.functions import (
 pytestmark = pytest.mark.filterwarnings("error")
 inf, nan = math.inf, math.nan
 DTYPES = ("float32", "float64")
+# a busy machine is no error
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def score_arrays(largest):
@@ -40,6 +42,7 @@ def score_arrays(largest):
 # softmax
 
 
+@patient
 @given(score_arrays(largest=20))
 def test_softmax_is_its_definition_along_the_last_axis(logits):
     rows = np.atleast_2d(logits).astype(float).tolist()
@@ -47,6 +50,7 @@ def test_softmax_is_its_definition_along_the_last_axis(logits):
     np.testing.assert_allclose(np.atleast_2d(softmax(logits)), expected, rtol=1e-5)
 
 
+@patient
 @given(score_arrays(largest=1e6))
 def test_softmax_gives_probabilities_of_the_same_shape_and_type(logits):
     before = logits.copy()
@@ -58,6 +62,7 @@ def test_softmax_gives_probabilities_of_the_same_shape_and_type(logits):
     np.testing.assert_array_equal(logits, before)
 
 
+@patient
 @given(score_arrays(largest=20), st.floats(-1000, 1000))
 def test_softmax_does_not_change_when_all_scores_are_shifted(logits, shift):
     logits = logits.astype(np.float64)
@@ -227,6 +232,7 @@ def test_one_hot_says_what_is_wrong_with_the_labels(y, message):
         one_hot(y)
 
 
+@patient
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
 def test_accuracy_agrees_with_scikit_learn(pairs):
     y_pred, y = map(list, zip(*pairs, strict=True))
@@ -250,6 +256,7 @@ def test_accuracy_compares_only_rows_of_the_same_length(y_pred, y, shapes):
         accuracy(y_pred, y)
 
 
+@patient
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
 def test_confusion_matrix_agrees_with_scikit_learn(pairs):
     y, y_pred = map(list, zip(*pairs, strict=True))

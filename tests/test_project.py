@@ -17,7 +17,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md")])
 SET_UP = "python -m pip install -e . && jupyter lab notebooks/01_data_loading.ipynb"
 CHECK = 'python -m pip install -e ".[test]" && pytest'
-PAGES = "jupyter nbconvert --to html --execute --output-dir html notebooks/*.ipynb"
+PAGES = (
+    "jupyter nbconvert --to html --template classic --execute --output-dir html notebooks/*.ipynb"
+)
 
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

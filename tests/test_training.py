@@ -441,6 +441,26 @@ def test_an_interrupt_at_any_line_keeps_network_and_history_together(own_handler
     assert outcomes.count("I") > 100
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_an_interrupt_ends_training_after_the_iteration_under_way(own_handler, capsys, progress):
+    network, (X, y) = small_network(), examples()
+    backpropagate, calls = network.backpropagate, itertools.count(1)
+
+    def interrupted_in_the_fifth(*arguments):
+        if next(calls) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return backpropagate(*arguments)
+
+    network.backpropagate = interrupted_in_the_fifth
+    history = train(network, X, y, epochs=9, batch_size=4, progress=progress)
+    assert history.interrupted is True
+    assert (len(history.loss), len(history.epochs)) == (5, 1)
+    bar, line = capsys.readouterr().out.rsplit("Interrupted", 1)
+    assert line.startswith(" after iteration 5 (epoch 2 of 9)")
+    assert (" 5/27 " in bar) is progress
+    assert signal.getsignal(signal.SIGINT) is own_handler
+
+
 def test_an_error_in_training_puts_the_handler_back(own_handler):
     network, (X, y) = small_network(), examples()
     with pytest.raises(DivergenceError):
