@@ -12,6 +12,9 @@ import numpy as np
 
 from .network import Parameters
 
+# multiplications in a matrix product; with fewer, the library for those (BLAS) gets one core
+SMALL_PRODUCT = 20_000_000
+
 
 class Step(NamedTuple):
     """One iteration of training that is done: one minibatch seen, the parameters moved once."""
@@ -207,6 +210,7 @@ def train(
     DivergenceError
         If the loss is no longer finite. Its attribute `history` holds what was seen until then.
     """
+    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
     if validation is not None:
@@ -226,7 +230,10 @@ def train(
     history = History()
     per_epoch = -(-len(X) // batch_size)
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
-    with bar, _interrupts_wait() as interrupts:
+    # a second core does not pay for products this small, and costs a lot where others use it
+    one_core = batch_size * max(W.size for W in network.params.weights) < SMALL_PRODUCT
+    limits = threadpool_limits(1 if one_core else None, user_api="blas")
+    with bar, limits, _interrupts_wait() as interrupts:
         try:
             for step in steps:
                 history.loss.append(step.loss)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import tqdm
+from threadpoolctl import threadpool_info
 
 from course_utils import training
 from course_utils.network import Network
@@ -479,3 +480,20 @@ def test_training_works_in_another_thread(own_handler):
     assert histories == [train(network, X, y, progress=False)]
     np.testing.assert_array_equal(network.params.vector, other.params.vector)
     assert signal.getsignal(signal.SIGINT) is own_handler
+
+
+@pytest.mark.parametrize(("hidden", "one_core"), [(20, True), (3000, False)])
+def test_only_large_products_get_more_than_one_core(monkeypatch, hidden, one_core):
+    cores = []
+
+    def look(*_):
+        cores.append({info["num_threads"] for info in threadpool_info()})
+        return 0.0
+
+    monkeypatch.setattr(Network, "accuracy", look)
+    before = {info["num_threads"] for info in threadpool_info()}
+    X, y = np.zeros((10, 784)), np.arange(10)
+    network = Network([784, hidden, 10])
+    train(network, X, y, epochs=1, batch_size=10, validation=(X, y), progress=False)
+    assert cores == 2 * [{1} if one_core else before]
+    assert {info["num_threads"] for info in threadpool_info()} == before
