@@ -2,6 +2,8 @@
 
 Each module imports only from the ones below it in this list:
 
+``widgets``         the interactive parts: a playground, explorers, a pad to draw digits on
+``drawing``         a drawing brought to MNIST's form
 ``plotting``        figures: digits, loss curves, confusion matrices, weights, diagrams
 ``training``        minibatch stochastic gradient descent
 ``gradient_check``  the numerical gradient that backpropagation is held against
@@ -11,7 +13,7 @@ Each module imports only from the ones below it in this list:
 ``functions``       the mathematics, without any state
 
 A name is loaded from its module when it is first used, so ``import course_utils`` is quick and a
-machine without a display never has to load matplotlib.
+machine without a display never has to load matplotlib or ipywidgets.
 """
 
 from importlib import import_module
@@ -32,6 +34,8 @@ _MODULE_OF = {
         "network": ("Network",),
         "gradient_check": ("numerical_gradient", "relative_error"),
         "training": ("DivergenceError", "History", "sgd", "train"),
+        "drawing": ("rasterise", "to_mnist_form"),
+        "widgets": ("DrawingPad", "Playground", "learning_rate_explorer", "softmax_explorer"),
         "plotting": (
             "plot_confusion_matrix",
             "plot_idx_header",

@@ -6,6 +6,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -210,7 +211,6 @@ def train(
     DivergenceError
         If the loss is no longer finite. Its attribute `history` holds what was seen until then.
     """
-    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
     if validation is not None:
@@ -230,10 +230,7 @@ def train(
     history = History()
     per_epoch = -(-len(X) // batch_size)
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
-    # a second core does not pay for products this small, and costs a lot where others use it
-    one_core = batch_size * max(W.size for W in network.params.weights) < SMALL_PRODUCT
-    limits = threadpool_limits(1 if one_core else None, user_api="blas")
-    with bar, limits, _interrupts_wait() as interrupts:
+    with bar, one_core_if_small(network, batch_size), _interrupts_wait() as interrupts:
         try:
             for step in steps:
                 history.loss.append(step.loss)
@@ -254,6 +251,32 @@ def train(
             "The network keeps what it has learned; the history so far is returned."
         )
     return history
+
+
+def one_core_if_small(network, batch_size):
+    """Return a context in which the matrix products of a training get one core, if they are small.
+
+    A second core does not pay for small products, and costs a lot where other programs use it: the
+    two wait for each other at every product.
+
+    Parameters
+    ----------
+    network : Network
+    batch_size : int
+
+    Returns
+    -------
+    context manager
+    """
+    small = batch_size * max(W.size for W in network.params.weights) < SMALL_PRODUCT
+    return _blas().limit(limits=1 if small else None, user_api="blas")
+
+
+@cache
+def _blas():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # looks for the libraries that are loaded, which takes a while
 
 
 def _describe(bar, step, epochs):

@@ -16,27 +16,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from sklearn.datasets import load_digits
+
+from course_utils.drawing import to_mnist_form
 
 N_TRAIN = 1437
 
 
-def to_mnist_form(image):
+def enlarge(image):
     """Return a digit (8, 8), 0–16, as MNIST would show it: (28, 28), uint8, 0–255."""
-    rows, columns = np.nonzero(image.any(axis=1))[0], np.nonzero(image.any(axis=0))[0]
-    digit = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = 20 / max(digit.shape)
-    height, width = (max(1, round(side * scale)) for side in digit.shape)
-    ink = Image.fromarray((digit * 255 / 16).astype(np.uint8))
-    ink = np.asarray(ink.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
-    row = 14 - (ink.sum(axis=1) @ np.arange(0.5, height)) / ink.sum()
-    column = 14 - (ink.sum(axis=0) @ np.arange(0.5, width)) / ink.sum()
-    top = int(np.clip(round(row), 0, 28 - height))
-    left = int(np.clip(round(column), 0, 28 - width))
-    canvas = np.zeros((28, 28), np.uint8)
-    canvas[top : top + height, left : left + width] = ink
-    return canvas
+    ink = (image * 255 / 16).astype(np.uint8)
+    return np.rint(to_mnist_form(ink) * 255).astype(np.uint8)
 
 
 def write_idx(path, array):
@@ -49,7 +39,7 @@ def write_idx(path, array):
 def main(folder):
     """Write the four files into `folder`."""
     digits = load_digits()
-    images = np.stack([to_mnist_form(image) for image in digits.images])
+    images = np.stack([enlarge(image) for image in digits.images])
     labels = digits.target.astype(np.uint8)
     # the same writers' digits follow each other in the source
     order = np.random.default_rng(0).permutation(len(images))

@@ -1,0 +1,135 @@
+"""From strokes of a pen to an image like those of MNIST."""
+
+import numpy as np
+from PIL import Image
+
+SIDE, FITTED = 28, 20  # pixels: of MNIST's images, and of the square that a digit is fitted into
+
+
+def to_mnist_form(image):
+    """Bring a drawn digit to MNIST's form: fitted into 20×20, its centre of mass in the middle.
+
+    This is the recipe of MNIST's makers: the digit is cut out along its edges, enlarged or reduced
+    until it fits into 20×20 pixels, with its proportions kept, and placed so that the centre of
+    mass of its ink is the centre of the 28×28 image.
+
+    Parameters
+    ----------
+    image : array_like, shape (height, width)
+        Ink: 0 is paper; full ink is 1 in floats and in booleans, 255 in integers.
+
+    Returns
+    -------
+    ndarray of float32, shape (28, 28)
+        Pixels 0–1, in steps of 1/255 as in MNIST's files. All 0 if `image` holds no ink.
+
+    Raises
+    ------
+    ValueError
+        If `image` is not a grey image in that range.
+    """
+    ink = _as_bytes(image)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    form = np.zeros((SIDE, SIDE), np.float32)
+    if not len(rows):
+        return form
+    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = FITTED / max(digit.shape)
+    height, width = (max(1, round(side * scale)) for side in digit.shape)
+    resized = Image.fromarray(digit).resize((width, height), Image.Resampling.BICUBIC)
+    digit = np.asarray(resized, dtype=np.float64)
+    if not digit.any():  # specks so faint that reducing them left nothing
+        return form
+    top = _start(digit.sum(axis=1))
+    left = _start(digit.sum(axis=0))
+    form[top : top + height, left : left + width] = digit / 255
+    return form
+
+
+def _as_bytes(image):
+    """Return a grey image as uint8, 0–255, or say what is wrong with it."""
+    image = np.asarray(image)
+    if image.ndim != 2 or image.dtype.kind not in "fiub":
+        raise ValueError(
+            "image must be one grey image, an array of numbers of shape (height, width), but is "
+            f"of type {image.dtype} and shape {image.shape}"
+        )
+    full = 255 if image.dtype.kind in "iu" else 1
+    if image.size and not (image.min() >= 0 and image.max() <= full):  # nan fails, too
+        raise ValueError(
+            f"ink must be from 0 to {full} in an image of {image.dtype}, but is from "
+            f"{image.min():g} to {image.max():g}"
+        )
+    return image.astype(np.uint8) if full == 255 else np.rint(image * 255.0).astype(np.uint8)
+
+
+def _start(ink):
+    """Return where along one side the digit starts, so that its centre of mass is in the middle.
+
+    A digit whose ink is all at one end would stick out; it is moved back in.
+    """
+    centre = ink @ np.arange(0.5, len(ink)) / ink.sum()
+    return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - len(ink)))
+
+
+def rasterise(strokes, width, *, side=280):
+    """Draw strokes with a round pen, with soft edges.
+
+    Parameters
+    ----------
+    strokes : sequence of strokes
+        Each stroke is a sequence of points (x, y), drawn without lifting the pen: (0, 0) is the
+        top left corner of the pad, (1, 1) the bottom right one. A single point is a dot. What lies
+        outside is cut off.
+    width : float
+        Width of the line, as a share of the pad's side; at least one pixel wide.
+    side : int
+        Pixels along each side of the image.
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side)
+        Ink, 0–1.
+
+    Raises
+    ------
+    ValueError
+        If a stroke is not a sequence of points, or `width` is not positive.
+    """
+    if not 0 < width < np.inf:
+        raise ValueError(f"width must be a number above 0, but is {width}")
+    radius = max(width * side, 1) / 2
+    image = np.zeros((side, side), np.float32)
+    for stroke in strokes:
+        points = np.asarray(stroke, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+            raise ValueError(
+                "a stroke must be a sequence of points (x, y), finite numbers, but one has the "
+                f"shape {points.shape}"
+            )
+        points = (points * side).tolist()
+        for start, end in zip(points, [*points[1:], points[-1]], strict=True):
+            _draw_line(image, *start, *end, radius)
+    return image
+
+
+def _draw_line(image, x1, y1, x2, y2, radius):
+    """Add the line from (x1, y1) to (x2, y2), in pixels, to the image."""
+    side, margin = len(image), radius + 1  # only pixels this near can get ink
+    left, right = max(min(x1, x2) - margin, 0), min(max(x1, x2) + margin, side)
+    top, bottom = max(min(y1, y2) - margin, 0), min(max(y1, y2) + margin, side)
+    if left >= right or top >= bottom:
+        return
+    part = image[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    height, width = part.shape
+    x = np.arange(int(left) + 0.5 - x1, int(left) + width - x1, dtype=np.float32)
+    y = np.arange(int(top) + 0.5 - y1, int(top) + height - y1, dtype=np.float32)[:, np.newaxis]
+    dx, dy = x2 - x1, y2 - y1
+    squared_length = dx * dx + dy * dy
+    if squared_length > 1e-6:  # or it is a dot
+        # how far along the line, 0 to 1, the point nearest to each pixel lies
+        along = (x * dx + y * dy) / squared_length
+        along = np.minimum(np.maximum(along, 0), 1)
+        x, y = x - along * dx, y - along * dy
+    ink = radius + 0.5 - np.sqrt(x * x + y * y)  # a pixel on the edge is half covered
+    np.maximum(part, np.minimum(ink, 1), out=part)

@@ -1,0 +1,261 @@
+"""Small things to move, in the notebooks where moving explains best."""
+
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+
+from ..functions import softmax
+from ..plotting import MUTED, RIGHT, WRONG
+from . import keyboard
+from .bars import bars
+
+SUBSCRIPTS = "₀₁₂₃₄"
+
+
+# softmax
+
+
+def softmax_bars(scores, temperature):
+    """Return the softmax of scores divided by a temperature, as bars in HTML.
+
+    Parameters
+    ----------
+    scores : sequence of float, length k
+    temperature : float
+        Above 0.
+
+    Returns
+    -------
+    str
+        For each score z its quotient z / T, a bar, and its probability; and their sum.
+    """
+    divided = np.asarray(scores, dtype=np.float64) / temperature
+    probs = softmax(divided)
+    rows = [
+        (
+            f"z{SUBSCRIPTS[k]} / T = {z:.2f}".replace("-", "−"),
+            float(p),
+            f"p{SUBSCRIPTS[k]} = {p:.3f}",
+        )
+        for k, (z, p) in enumerate(zip(divided, probs, strict=True))
+    ]
+    alt = ", ".join(f"{name} gives {number}" for name, _, number in rows)
+    total = f"The probabilities add up to {probs.sum():.3f}."
+    return bars(rows, f"{alt}. {total}") + f"<div>{total}</div>"
+
+
+def softmax_explorer(scores=(2.0, 1.0, 0.0)):
+    """Move scores and a temperature, and see what the softmax makes of them.
+
+    Parameters
+    ----------
+    scores : sequence of float, length 3 to 5
+        Where the sliders stand at first, from -5 to 5.
+
+    Returns
+    -------
+    ipywidgets.HBox
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three scores or more than five, or one is beyond the sliders.
+    """
+    scores = [float(score) for score in scores]
+    if not 3 <= len(scores) <= 5 or not all(-5 <= score <= 5 for score in scores):
+        raise ValueError(f"scores must be three to five numbers from -5 to 5, but are {scores}")
+    count = widgets.IntSlider(len(scores), 3, 5, description="Scores")
+    sliders = [
+        widgets.FloatSlider(value, min=-5, max=5, step=0.1, description=f"z{SUBSCRIPTS[k]}")
+        for k, value in enumerate([*scores, 0.0, 0.0][:5])
+    ]
+    temperature = widgets.FloatLogSlider(
+        1.0, base=10, min=-1, max=1, step=0.05, description="T", readout_format=".2f"
+    )
+    picture = widgets.HTML()
+
+    def update(_=None):
+        for slider in sliders:
+            slider.layout.display = None if slider in sliders[: count.value] else "none"
+        values = [slider.value for slider in sliders[: count.value]]
+        picture.value = softmax_bars(values, temperature.value)
+
+    return _side_by_side([count, *sliders, temperature], picture, update)
+
+
+# the learning rate
+
+
+@dataclass(frozen=True)
+class Valley:
+    """A loss that depends on a single number w, and its slope."""
+
+    name: str
+    loss: callable
+    slope: callable
+    start: float
+
+
+VALLEYS = (
+    Valley("one valley: L = w²", lambda w: w**2, lambda w: 2 * w, 2.0),
+    Valley(
+        "two valleys: L = w⁴/4 − w² + w/3 + 2",
+        lambda w: w**4 / 4 - w**2 + w / 3 + 2,
+        lambda w: w**3 - 2 * w + 1 / 3,
+        2.5,
+    ),
+)
+W_MAX, LOSS_MAX = 3.3, 11.0  # the part of the valley that is in the picture
+
+
+def descend(valley, learning_rate, n_steps, start):
+    """Take steps of gradient descent.
+
+    Parameters
+    ----------
+    valley : Valley
+    learning_rate : float
+    n_steps : int
+    start : float
+
+    Returns
+    -------
+    ndarray, shape (n_steps + 1,) or shorter
+        Each w from the first to the last. It ends early where w is a thousand or more: from there
+        on the numbers only grow.
+    """
+    path = [float(start)]
+    while len(path) <= n_steps and abs(path[-1]) < 1000:
+        path.append(path[-1] - learning_rate * valley.slope(path[-1]))
+    return np.array(path)
+
+
+def judge(valley, path):
+    """Say in words where a path of gradient descent led.
+
+    Parameters
+    ----------
+    valley : Valley
+    path : ndarray, shape (n_steps + 1,)
+
+    Returns
+    -------
+    str
+    """
+    if len(path) == 1:
+        return "No step yet."
+    if abs(path[-1]) >= 1000:
+        return "Too high: it has left the valley for good. Make the learning rate smaller."
+    if abs(valley.slope(path[-1])) < 0.02:
+        return "Arrived: it is flat here, so the steps have become tiny."
+    if valley.loss(path[-1]) > valley.loss(path[0]):
+        return "Too high: it is higher up than at the start. Make the learning rate smaller."
+    last, before = np.sign(np.diff(path))[[-1, -2]] if len(path) > 2 else (1, 1)
+    if last != before:
+        return "It jumps over the bottom, from side to side."
+    return "On its way: it needs more steps, or longer ones."
+
+
+def _steps(path):
+    n_steps = len(path) - 1
+    return f"After {n_steps} step{'s' * (n_steps != 1)}"
+
+
+def draw_path(valley, path):
+    """Draw a valley and the steps of a path in it, as a picture in SVG.
+
+    Parameters
+    ----------
+    valley : Valley
+    path : ndarray, shape (n_steps + 1,)
+
+    Returns
+    -------
+    str
+        HTML. Steps that end outside of the picture are cut off at its edge.
+    """
+    width, height, left, bottom = 460, 300, 40, 40
+
+    def place(w, loss):
+        w = np.clip(w, -3 * W_MAX, 3 * W_MAX)  # far outside, but still a number that SVG can draw
+        x = left + (w + W_MAX) / (2 * W_MAX) * (width - left - 10)
+        y = (height - bottom) - np.clip(loss, 0, 3 * LOSS_MAX) / LOSS_MAX * (height - bottom - 10)
+        return [f"{a:.1f},{b:.1f}" for a, b in np.broadcast(x, y)]
+
+    w = np.linspace(-W_MAX, W_MAX, 133)
+    curve = place(w, valley.loss(w))
+    points = place(path, valley.loss(path))
+    dots = "".join(
+        f'<circle cx="{x}" cy="{y}" r="{r}" fill="{color}"/>'
+        for (x, y), r, color in [
+            *((p.split(","), 4, RIGHT) for p in points[:-1]),
+            (points[-1].split(","), 7, WRONG),
+        ]
+    )
+    ticks = "".join(
+        f'<text x="{place(w, 0)[0].split(",")[0]}" y="{height - bottom + 18}" '
+        f'text-anchor="middle">{w}</text>'.replace(">-", ">−")
+        for w in range(-3, 4)
+    ) + "".join(
+        f'<text x="{left - 6}" y="{float(place(0, loss)[0].split(",")[1]) + 4:.1f}" '
+        f'text-anchor="end">{loss}</text>'
+        for loss in (0, 5, 10)
+    )
+    inside = f"{left} 0 {width - left - 10} {height - bottom + 8}"
+    x, y, *size = inside.split()
+    alt = f"A curve of the loss, {valley.name}, and a path on it. {_steps(path)}: {judge(valley, path)}"
+    return (
+        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" width="{width}" '
+        'style="max-width:100%;background:white;font:13px sans-serif" fill="#222">'
+        f'<path d="M{left},5V{height - bottom}H{width - 10}" fill="none" stroke="#222"/>{ticks}'
+        f'<text x="{(width + left) / 2}" y="{height - 5}" text-anchor="middle">w</text>'
+        f'<text transform="translate(12 {(height - bottom) / 2}) rotate(-90)" '
+        'text-anchor="middle">loss</text>'
+        # a picture in the picture cuts off what sticks out
+        f'<svg x="{x}" y="{y}" width="{size[0]}" height="{size[1]}" viewBox="{inside}" fill="none">'
+        f'<polyline points="{" ".join(curve)}" stroke="{MUTED}" stroke-width="2"/>'
+        f'<polyline points="{" ".join(points)}" stroke="{RIGHT}" stroke-width="1.5"/>{dots}</svg></svg>'
+    )
+
+
+def learning_rate_explorer():
+    """Move the learning rate, the number of steps and the start of gradient descent in a valley.
+
+    Returns
+    -------
+    ipywidgets.HBox
+    """
+    valley = widgets.Dropdown(options=[(v.name, v) for v in VALLEYS], description="Loss")
+    rate = widgets.FloatLogSlider(
+        0.03, base=10, min=-2, max=0.2, step=0.02, description="Learning rate", readout_format=".3f"
+    )
+    steps = widgets.IntSlider(8, 0, 40, description="Steps")
+    start = widgets.FloatSlider(VALLEYS[0].start, min=-3, max=3, step=0.1, description="Start at w")
+    picture = widgets.HTML()
+
+    def update(_=None):
+        path = descend(valley.value, rate.value, steps.value, start.value)
+        w, loss = path[-1], valley.value.loss(path[-1])
+        picture.value = (
+            f"{draw_path(valley.value, path)}<div>{_steps(path)}: w = {w:.3g}, loss "
+            f"{loss:.3g}.<br>{judge(valley.value, path)}</div>".replace("= -", "= −")
+        )
+
+    def choose(change):
+        start.value = change["new"].start
+
+    valley.observe(choose, "value")
+    return _side_by_side([valley, rate, steps, start], picture, update)
+
+
+def _side_by_side(controls, picture, update):
+    """Call `update` whenever a control moves, and return controls and picture in one box."""
+    for control in controls:
+        control.style.description_width = "90px"
+        control.layout.width = "340px"
+        control.observe(update, "value")
+    update()
+    wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="20px")
+    box = widgets.HBox([widgets.VBox(controls), picture, keyboard.ArrowKeys()], layout=wrap)
+    return box.add_class(keyboard.CLASS)

@@ -1,0 +1,241 @@
+"""A JupyterLab server and a Chromium page; everything here is skipped where either is missing.
+
+Set SCREENSHOTS to a folder to keep the pictures that the tests take.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# what a browser says on a machine without a way out, and what JupyterLab says of itself
+NOT_OURS = (
+    "favicon",
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_NAME_NOT_RESOLVED",
+    "Failed to load resource",
+    "Kernel: ",
+    "Could not restore the debugger state",  # JupyterLab, when a kernel restarts
+    "The getter for the shared module is not a function",  # Voilà, of JupyterLab's own parts
+)
+
+
+# The scope is "package", since as long as Playwright runs no other test can have an event loop.
+@pytest.fixture(scope="package")
+def browser():
+    """Start a Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def lab(browser, tmp_path_factory):
+    """Serve JupyterLab: `lab.url`, and `lab.folder`, which holds copies of the notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    no_news = "lab-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    (folder.parent / no_news).parent.mkdir(parents=True)
+    (folder.parent / no_news).write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    options = ["--no-browser", "--allow-root", "--expose-app-in-browser", "--ServerApp.token="]
+    with serve(folder, "jupyterlab", *options, "--ServerApp.root_dir={folder}") as url:
+        yield SimpleNamespace(url=url, folder=folder)
+
+
+@pytest.fixture
+def page(browser, lab, screenshots, request):
+    """Open a new page on fresh copies of the notebooks, without outputs; its kernels end with it.
+
+    `page.errors` collects what the browser's console reports, except what is not about the course.
+    """
+    copy_notebooks(lab.folder)
+    with new_page(browser, lab.url) as page:
+        yield page
+        page.screenshot(path=screenshots / f"{request.node.name}.png")
+        if page.evaluate("'jupyterapp' in window"):
+            page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory):
+    """Return the folder that pictures go to."""
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class serve:
+    """A context in which ``python -m module`` serves `folder`; its value is the server's URL.
+
+    "{port}" and "{folder}" in the arguments are filled in.
+    """
+
+    def __init__(self, folder, module, *arguments, port_option="--ServerApp.port={port}"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        arguments = [text.format(port=port, folder=folder) for text in (*arguments, port_option)]
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder.parent / f"{folder.name}-server.log"
+        self.command = [sys.executable, "-m", module, *arguments]
+        self.environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        if "MNIST_DIR" in os.environ:  # the server has another working folder
+            self.environment["MNIST_DIR"] = os.path.abspath(os.environ["MNIST_DIR"])
+        for kind in (
+            "CONFIG",
+            "DATA",
+            "RUNTIME",
+        ):  # nothing from, nor for, the user at this machine
+            self.environment[f"JUPYTER_{kind}_DIR"] = str(folder.parent / f"jupyter-{kind.lower()}")
+        for kind in ("SETTINGS", "WORKSPACES"):
+            self.environment[f"JUPYTERLAB_{kind}_DIR"] = str(folder.parent / f"lab-{kind.lower()}")
+
+    def __enter__(self):
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            wait_for(self.answers, "the server to answer", seconds=90)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self.url
+
+    def answers(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"the server ended: {self.log.read_text()[-2000:]}")
+        try:
+            return urlopen(self.url, timeout=5).status == 200  # noqa: S310 - our own server
+        except (URLError, OSError):
+            return False
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class new_page:
+    """A context with a page of its own, and `page.errors`."""
+
+    def __init__(self, browser, url):
+        self.context = browser.new_context(
+            base_url=url, viewport={"width": 1280, "height": 1000}, reduced_motion="reduce"
+        )
+
+    def __enter__(self):
+        page = self.context.new_page()
+        page.set_default_timeout(30_000)
+        page.errors = []
+
+        def note(text):
+            if not any(known in text for known in NOT_OURS):
+                page.errors.append(text)
+
+        page.on("console", lambda message: message.type == "error" and note(message.text))
+        page.on("pageerror", lambda error: note(str(error)))
+        return page
+
+    def __exit__(self, *exception):
+        self.context.close()
+
+
+def copy_notebooks(folder):
+    """Copy the notebooks without their outputs, so that what is seen has just been made."""
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell.update(outputs=[], execution_count=None)
+        notebook["metadata"].pop("widgets", None)
+        (folder / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def wait_for(condition, what, seconds=30, pause=0.05):
+    """Return the first true value of `condition()`; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(pause)
+    pytest.fail(f"waited {seconds} s for {what}")
+
+
+def open_notebook(page, notebook):
+    """Open `notebook`, a name such as "07_playground", in JupyterLab, and wait for its kernel."""
+    page.goto(f"/lab/tree/{notebook}.ipynb?reset")
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+    )
+
+
+def run_all(page, notebook, seconds=300):
+    """Open a notebook, press "Restart the kernel and run all cells", and wait for the end.
+
+    Fails with the first error that an output shows.
+    """
+    open_notebook(page, notebook)
+    page.locator('[data-command="notebook:restart-run-all"]').first.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+
+    def finished():
+        cells = [cell for cell in contents(page)["cells"] if cell["cell_type"] == "code"]
+        assert not (errors := error_outputs(cells)), errors[0]
+        return all(cell["execution_count"] for cell in cells if cell["source"])
+
+    wait_for(finished, f"{notebook} to run through", seconds, pause=0.3)
+
+
+def show_cell(page, source):
+    """Scroll to the first cell whose source begins with `source`; cells out of sight have no page."""
+    page.evaluate(
+        """async (source) => {
+            const { content } = jupyterapp.shell.currentWidget;
+            content.activeCellIndex = content.widgets.findIndex(
+                (cell) => cell.model.sharedModel.source.startsWith(source));
+            await content.scrollToItem(content.activeCellIndex, "start");
+        }""",
+        source,
+    )
+
+
+def contents(page):
+    """Return the notebook that is open, as it would be saved."""
+    return page.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON()")
+
+
+def error_outputs(cells):
+    """Return the text of each error, and of each traceback printed by a callback."""
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    printed = ["".join(output.get("text", "")) for output in outputs]
+    return [
+        *(f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"),
+        *(text for text in printed if "Traceback (most recent call last)" in text),
+    ]

@@ -1,0 +1,163 @@
+"""The explorers: what they show, and that moving a control shows it anew."""
+
+import re
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+
+from course_utils import softmax
+from course_utils.widgets import explorers
+from course_utils.widgets.bars import bars
+
+ONE, TWO = explorers.VALLEYS
+
+
+def parts(box):
+    """Return the controls of an explorer by description, and its picture."""
+    found, waiting = {}, [box]
+    while waiting:
+        widget = waiting.pop()
+        waiting.extend(getattr(widget, "children", ()))
+        if isinstance(widget, widgets.HTML):
+            found["picture"] = widget
+        elif hasattr(widget, "description"):
+            found[widget.description] = widget
+    return found
+
+
+def shown_probs(html):
+    return [float(number) for number in re.findall(r">p[₀-₄] = ([\d.]+)", html)]
+
+
+def test_bars_mark_the_largest_without_colour():
+    rows = bars([("a", 0.2, "0.2"), ("b", 0.8, "0.8")], "two bars").split("text-align:right")
+    assert ["◀" in row for row in rows[1:]] == [False, True]
+    assert "font-weight:bold" in bars([("a", 1.0, "1")], "")
+    assert "◀" not in bars([("a", None, "–")], "nothing")
+
+
+def test_bars_mark_all_that_are_largest():
+    assert bars([("a", 0.5, "½"), ("b", 0.5, "½")], "two bars").count("◀") == 2
+
+
+def test_bars_escape_what_they_are_given():
+    assert "<b>" not in bars([("<b>", 0.5, "<b>")], '"><b>')
+
+
+# softmax
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1, 10])
+@pytest.mark.parametrize("scores", [(2, 1, 0), (-5, 5, 0, 1, 2)])
+def test_softmax_bars_show_the_softmax_of_z_over_t(scores, temperature):
+    html = explorers.softmax_bars(scores, temperature)
+    expected = softmax(np.array(scores) / temperature)
+    np.testing.assert_allclose(shown_probs(html), expected, atol=5e-4)
+    assert "add up to 1.000" in html
+    assert 'role="img" aria-label="z₀ / T = ' in html
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_softmax_explorer_has_as_many_sliders_as_scores(n):
+    found = parts(explorers.softmax_explorer(range(n)))
+    seen = [found[f"z{sub}"].layout.display != "none" for sub in "₀₁₂₃₄"]
+    assert seen == [True] * n + [False] * (5 - n)
+    assert len(shown_probs(found["picture"].value)) == n
+    np.testing.assert_allclose(shown_probs(found["picture"].value), softmax(range(n)), atol=5e-4)
+
+
+def test_softmax_explorer_follows_each_control():
+    found = parts(explorers.softmax_explorer())
+    found["z₀"].value = -3
+    found["T"].value = 2
+    expected = softmax(np.array([-1.5, 0.5, 0]))
+    np.testing.assert_allclose(shown_probs(found["picture"].value), expected, atol=5e-4)
+    found["Scores"].value = 5
+    found["z₄"].value = 5
+    assert len(shown_probs(found["picture"].value)) == 5
+    assert np.argmax(shown_probs(found["picture"].value)) == 4
+
+
+@pytest.mark.parametrize("scores", [(1, 2), range(6), (0, 0, 6), (0, 0, np.nan)])
+def test_softmax_explorer_takes_three_to_five_scores_within_its_sliders(scores):
+    with pytest.raises(ValueError, match="three to five numbers from -5 to 5"):
+        explorers.softmax_explorer(scores)
+
+
+# the learning rate
+
+
+@pytest.mark.parametrize("valley", explorers.VALLEYS, ids=lambda v: v.name[:3])
+def test_the_slope_is_that_of_the_loss(valley):
+    w, h = np.linspace(-3, 3, 13), 1e-6
+    numerical = (valley.loss(w + h) - valley.loss(w - h)) / (2 * h)
+    np.testing.assert_allclose(valley.slope(w), numerical, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.3, 1.05])
+def test_descend_takes_the_steps_of_notebook_05(rate):
+    path = explorers.descend(ONE, rate, 8, 2.0)
+    np.testing.assert_allclose(path, 2 * (1 - 2 * rate) ** np.arange(9))
+
+
+def test_descend_stops_where_numbers_only_grow():
+    path = explorers.descend(TWO, 1.5, 40, 3.0)
+    assert len(path) < 41
+    assert np.isfinite(path).all()
+
+
+@pytest.mark.parametrize(
+    ("valley", "rate", "n_steps", "start", "words"),
+    [
+        (ONE, 0.03, 0, 2, "No step"),
+        (ONE, 0.03, 8, 2, "On its way"),
+        (ONE, 0.3, 8, 2, "Arrived"),
+        (ONE, 0.9, 4, 2, "side to side"),
+        (ONE, 1.05, 1, 2, "Too high: it is higher"),
+        (ONE, 1.05, 8, 2, "Too high: it is higher"),
+        (TWO, 1.5, 40, 3, "left the valley"),
+        (TWO, 0.1, 40, 2.5, "Arrived"),
+    ],
+)
+def test_judge(valley, rate, n_steps, start, words):
+    path = explorers.descend(valley, rate, n_steps, start)
+    assert words in explorers.judge(valley, path)
+
+
+def test_the_second_loss_has_two_valleys_and_the_start_decides():
+    ends = [explorers.descend(TWO, 0.05, 200, start)[-1] for start in (-2, 2)]
+    assert ends[0] < -1
+    assert ends[1] > 1
+    assert TWO.loss(ends[0]) < TWO.loss(ends[1])
+    assert min(TWO.loss(np.linspace(-3.3, 3.3, 500))) > 0  # or it would leave the picture
+
+
+def test_a_picture_has_a_dot_for_each_step_and_says_what_it_shows():
+    path = explorers.descend(ONE, 0.3, 5, 2.0)
+    svg = explorers.draw_path(ONE, path)
+    assert svg.count("<circle") == 6
+    assert "After 5 steps: " in svg
+    assert "nan" not in svg
+
+
+def test_a_picture_of_a_path_that_leaves_it_holds_only_small_numbers():
+    svg = explorers.draw_path(TWO, explorers.descend(TWO, 1.5, 40, 3.0))
+    points = " ".join(re.findall(r'points="([^"]+)"', svg)).replace(",", " ").split()
+    coordinates = [float(x) for x in points]
+    assert len(coordinates) > 200
+    assert max(map(abs, coordinates)) < 2000
+
+
+def test_learning_rate_explorer_follows_each_control():
+    found = parts(explorers.learning_rate_explorer())
+    assert "After 8 steps" in found["picture"].value
+    assert "On its way" in found["picture"].value
+    found["Learning rate"].value = 0.3
+    assert "Arrived" in found["picture"].value
+    found["Steps"].value = 1
+    found["Start at w"].value = -1
+    assert "After 1 step: w = −0.4, loss 0.16" in found["picture"].value
+    found["Loss"].value = TWO
+    assert found["Start at w"].value == TWO.start
+    assert "two valleys" in found["picture"].value
