@@ -235,7 +235,8 @@ def train(
             for step in steps:
                 history.loss.append(step.loss)
                 if step.iteration % per_epoch == 0:
-                    history.epochs.append(_epoch(step, network, X, y, validation, history))
+                    loss = float(np.mean(history.loss[-per_epoch:]))
+                    history.epochs.append(_epoch(step, loss, network, X, y, validation))
                 if bar.update():  # true when it was drawn again, some ten times a second
                     _describe(bar, step, epochs)
                 if interrupts:
@@ -284,12 +285,10 @@ def _describe(bar, step, epochs):
     bar.set_postfix(loss=f"{step.loss:.3f}")
 
 
-def _epoch(step, network, X, y, validation, history):
+def _epoch(step, loss, network, X, y, validation):
     accuracies = (None, None)
     if validation is not None:
         accuracies = (network.accuracy(X, y), network.accuracy(*validation))
-    losses = [record.iteration for record in history.epochs[-1:]] or [0]
-    loss = float(np.mean(history.loss[losses[0] :]))
     return Epoch(step.epoch, step.iteration, loss, *accuracies)
 
 
