@@ -4,6 +4,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 
@@ -261,6 +262,51 @@ def test_a_knob_moved_during_training_starts_again_with_it(panel):
         assert panel.run.settings.learning_rate == 0.2
         assert len(other_tasks()) == 1
         panel.stop_button.click()
+
+    asyncio.run(use())
+
+
+def test_clicks_that_come_in_another_thread_do_their_work_where_training_runs():
+    # JupyterLab hands the messages of widgets to a second thread of the kernel
+    threads = set()
+
+    async def use():
+        panel = Playground(X_train, y_train, X_test, y_test)
+        panel.message.observe(lambda _: threads.add(threading.get_ident()), "value")
+
+        def turn_and_click():
+            for epochs in (30, 29, 28, 30):
+                panel.epochs.value = epochs
+            panel.learning_rate.value = 0.2
+            panel.train_button.click()
+
+        await asyncio.to_thread(turn_and_click)
+        await until(lambda: panel.run.iteration > 0)
+        assert panel.run.settings == panel.settings == Settings(epochs=30, learning_rate=0.2)
+        assert len(other_tasks()) == 1
+        await asyncio.to_thread(panel.stop_button.click)
+        await until(lambda: not panel.training)
+        await asyncio.to_thread(setattr, panel.learning_rate, "value", 0.5)
+        await until(lambda: "Press Train" in panel.message.value)
+        panel.close()
+
+    asyncio.run(use())
+    assert threads == {threading.get_ident()}
+
+
+def test_the_time_between_stop_and_train_is_not_counted(panel):
+    async def use():
+        turn(panel, epochs=30, batch_size=1)
+        panel.train_button.click()
+        await until(lambda: panel.run.iteration > 0)
+        panel.stop_button.click()
+        before, reached = panel.run.seconds, panel.run.iteration
+        await asyncio.sleep(0.5)
+        start = time.perf_counter()
+        panel.train_button.click()
+        await until(lambda: panel.run.iteration > reached)
+        panel.stop_button.click()
+        assert panel.run.seconds - before <= time.perf_counter() - start
 
     asyncio.run(use())
 

@@ -12,7 +12,7 @@ from .live_image import LiveImage
 from .pictures import LiveCurves, digits_png, plot_run, weights_png
 from .runs import Kept, Run, Settings, as_digits
 
-SLICE = 0.01  # seconds of training between two looks at what the learner wants
+SLICE = 0.02  # seconds of training between two looks at what the learner wants
 FRAME = 0.075  # seconds from picture to picture
 _BREATHS = 4  # turns of the event loop in each break, so that a click gets through in one of them
 _SERIES = (1, 2, 5)
@@ -28,11 +28,18 @@ _WEIGHTS_ALT = (
 )
 
 
-def _in_sight(method):
-    """Let an unexpected error of a callback be seen in the panel, and raise it all the same."""
+def _callback(method):
+    """Call a method in the thread that trains; show an unexpected error in the panel, and raise it.
+
+    JupyterLab may send a click to one thread of the kernel and the next to another. If each did
+    its work at once, a run could be replaced while another thread is about to start it.
+    """
 
     @wraps(method)
     def call(self, *args):
+        if self._loop not in (None, _running_loop()) and self._loop.is_running():
+            self._loop.call_soon_threadsafe(call, self, *args)
+            return None
         try:
             return method(self, *args)
         except Exception as error:
@@ -80,6 +87,7 @@ class Playground(widgets.VBox):
 
     def __init__(self, X_train, y_train, X_test, y_test):
         self.digits = as_digits(X_train, y_train, X_test, y_test)
+        self._loop = _running_loop()
         self.run, self.kept = Run(Settings(), self.digits), []
         self._knobs = _knobs(len(X_train))
         for name, knob in self._knobs.items():
@@ -121,7 +129,7 @@ class Playground(widgets.VBox):
 
     # what the buttons do
 
-    @_in_sight
+    @_callback
     def start(self, *_):
         """Train: go on after Stop; else begin anew with what the knobs say."""
         if self.training:
@@ -133,21 +141,21 @@ class Playground(widgets.VBox):
         self._show()
         self._begin_task()
 
-    @_in_sight
+    @_callback
     def stop(self, *_):
         """Stop: pause the run where it is."""
         self._end_task()
         self.run.stop()
         self._show()
 
-    @_in_sight
+    @_callback
     def reset(self, *_):
         """Reset: end the run, and begin with new weights."""
         self._end_task()
         self.run.stop()
         self._renew()
 
-    @_in_sight
+    @_callback
     def keep(self, *_):
         """Keep this run: put it into the table."""
         if not self.run.iteration:
@@ -210,9 +218,8 @@ class Playground(widgets.VBox):
         return True
 
     def _begin_task(self):
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = _running_loop()
+        if loop is None:
             return  # `run_until_done` will begin it
         self._task = loop.create_task(self._train(self.run))
         self._task.add_done_callback(self._task_done)
@@ -285,12 +292,12 @@ class Playground(widgets.VBox):
             f"The error was: {type(error).__name__}: {error}"
         )
 
-    @_in_sight
+    @_callback
     def _show_code(self, *_):
         kept = self.code_of.value
         self.code.value = kept.code if kept else self.run.code()
 
-    @_in_sight
+    @_callback
     def _on_knob(self, _):
         self.units.disabled = self.hidden_layers.value == 0
         if self.training:
@@ -453,6 +460,14 @@ def _table(rows):
         '<caption style="text-align:left">Kept runs; the numbers are those in the diagrams, and '
         f"bold is what changed from the run above</caption><tr>{head}</tr>{''.join(lines)}</table>"
     )
+
+
+def _running_loop():
+    """Return the event loop of this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _tree(widget):

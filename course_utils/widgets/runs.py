@@ -168,7 +168,7 @@ class Run:
     def advance(self, seconds):
         """Train for so long, at least for one iteration; return whether there is more to do."""
         now = time.perf_counter()
-        start = self._mark if self.state == "training" and self._mark else now
+        start = self._mark or now
         self.state, end = "training", now + seconds
         try:
             with one_core_if_small(self.network, self.settings.batch_size):
@@ -186,7 +186,7 @@ class Run:
     def stop(self):
         """Pause; `advance` goes on from here."""
         if self.state == "training":
-            self.state = "stopped"
+            self.state, self._mark = "stopped", None
 
     def finish(self):
         """Train to the end in one go, and return this run."""
@@ -199,7 +199,8 @@ class Run:
         self.curve.add(self.loss[self._in_curve :], self._in_curve)
         self._in_curve = self.iteration
         X, y = self.X_test[:LIVE_IMAGES], self.y_test[:LIVE_IMAGES]
-        with np.errstate(over="ignore", invalid="ignore"):
+        one_core = one_core_if_small(self.network, self.settings.batch_size)
+        with one_core, np.errstate(over="ignore", invalid="ignore"):
             self.probs = self.network.predict_proba(X)
         right = float((self.probs.argmax(axis=1) == y).mean())
         self.looks.append(Look(self.iteration / self.per_epoch, right))
