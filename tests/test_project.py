@@ -85,7 +85,7 @@ def test_the_workflow_runs_the_checks_on_the_oldest_and_the_newest_python():
     assert matrix["python"] == [f"3.{min(minors)}", f"3.{max(minors)}"]
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
     for job in jobs.values():
-        assert job["steps"][-1]["run"] == "bash .ci/run"
+        assert "bash .ci/run" in [step.get("run") for step in job["steps"]]
 
 
 # commands and texts

@@ -427,7 +427,7 @@ def _status(run):
         "finished": f"Finished in {run.seconds:.1f} s.",
         "diverged": "Blown up.",
     }[run.state]
-    speed = f" · {run.images_per_second:,.0f} images a second" if run.iteration else ""
+    speed = f" · {run.images_per_second:,.0f} images/s" if run.iteration else ""
     parts = [
         f"<b>{first}</b> Epoch {epoch} of {run.settings.epochs} · iteration {run.iteration:,} of "
         f"{run.n_iterations:,}{speed}"
@@ -456,7 +456,7 @@ def _table(rows):
         above = row
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in rows[0])
     return (
-        '<table style="border-spacing:10px 2px;line-height:1.4;text-align:right">'
+        '<table style="border-spacing:7px 2px;line-height:1.4;font-size:12px;text-align:right">'
         '<caption style="text-align:left">Kept runs; the numbers are those in the diagrams, and '
         f"bold is what changed from the run above</caption><tr>{head}</tr>{''.join(lines)}</table>"
     )

@@ -31,9 +31,9 @@ WATCH = """() => {
 }"""
 
 
-@pytest.fixture
-def pad(page, lab):
-    """Return the page, with a pad and the explorers on it."""
+@pytest.fixture(scope="module")
+def notebook(window, lab):
+    """Open a notebook with a pad and the explorers."""
     cells = [
         {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "id": f"cell-{k}"}
         | {"execution_count": None}
@@ -45,9 +45,19 @@ def pad(page, lab):
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}}
     notebook |= {"nbformat": 4, "nbformat_minor": 5}
     (lab.folder / "pad.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    open_notebook(page, "pad")
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's question about news
+    open_notebook(window, "pad")
+    window.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's question about news
+
+
+@pytest.fixture
+def pad(notebook, page):
+    """Run all cells, and return the page, with a new pad and new explorers on it."""
+    page.evaluate(
+        """async () => {
+            await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
+            await jupyterapp.commands.execute("notebook:run-all-cells");
+        }"""
+    )
     page.locator(".course-paper").wait_for()
     page.locator(".course-paper").scroll_into_view_if_needed()
     page.evaluate(WATCH)

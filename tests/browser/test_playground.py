@@ -24,13 +24,24 @@ NOTEBOOK = "07_playground"
 ITERATION = re.compile(r"iteration ([\d,]+) of")
 
 
+@pytest.fixture(scope="module")
+def notebook(window):
+    """Open and run notebook 07."""
+    run_all(window, NOTEBOOK)
+
+
 @pytest.fixture
-def panel(page):
-    """Open and run notebook 07, and scroll to the panel."""
-    run_all(page, NOTEBOOK)
-    show_cell(page, "playground = Playground")
+def panel(notebook, page):
+    """Return the page, with a new panel on it."""
+    run_panel_cell(page)
+    playwright.expect(status(page)).to_contain_text("Ready")
     button(page, "Train").scroll_into_view_if_needed()
     return page
+
+
+def run_panel_cell(page):
+    show_cell(page, "playground = Playground")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
 
 
 def button(page, name):
@@ -96,20 +107,29 @@ def test_train_move_a_slider_stop_and_keep(panel, screenshots):
     reached = iteration(panel)
     time.sleep(0.5)
     assert iteration(panel) == reached
+    no_errors(panel)
 
-    button(panel, "Keep this run").click()
-    set_slider(panel, "Epochs", ["Home"])
-    set_slider(panel, "Batch size", ["End"])
-    button(panel, "Train").click()
-    playwright.expect(status(panel)).to_contain_text("Finished", timeout=60_000)
-    button(panel, "Keep this run").click()
+
+def test_two_kept_runs_stand_side_by_side(panel, screenshots):
+    for keys in ([], ["ArrowLeft"] * 3):
+        set_slider(panel, "Learning rate", keys)
+        button(panel, "Train").click()
+        playwright.expect(status(panel)).to_contain_text(" s left.")
+        playwright.expect(status(panel)).to_contain_text("Finished", timeout=120_000)
+        button(panel, "Keep this run").click()
     table = panel.get_by_role("table").filter(has_text="Kept runs")
     playwright.expect(table.get_by_role("row")).to_have_count(3)
-    panel.screenshot(path=screenshots / "playground-kept.png")
-    assert not panel.errors
-    assert not error_outputs(
-        [cell for cell in contents(panel)["cells"] if cell["cell_type"] == "code"]
-    )
+    rates = [row.split()[4] for row in table.get_by_role("row").all_inner_texts()[1:]]
+    assert rates == ["0.1", "0.01"]
+    output = panel.locator(".jp-OutputArea-output").filter(has=button(panel, "Train"))
+    output.screenshot(path=screenshots / "playground-kept.png")
+    no_errors(panel)
+
+
+def no_errors(page):
+    assert not page.errors
+    cells = contents(page)["cells"]
+    assert not error_outputs([cell for cell in cells if cell["cell_type"] == "code"])
 
 
 def accuracy(page):
@@ -150,14 +170,7 @@ def test_to_run_the_cell_again_leaves_one_panel_and_no_task(panel):
     tasks, models = map(int, run_code(panel, count).split())
     assert tasks == 1
     for _ in range(10):
-        panel.evaluate(
-            """async () => {
-                const { content } = jupyterapp.shell.currentWidget;
-                content.activeCellIndex = content.widgets.findIndex(
-                    (cell) => cell.model.sharedModel.source.startsWith("playground = Playground"));
-                await jupyterapp.commands.execute("notebook:run-cell");
-            }"""
-        )
+        run_panel_cell(panel)
     tasks_then, models_then = map(int, run_code(panel, count).split())
     assert (tasks_then, models_then) == (0, models)
     assert not panel.errors
