@@ -115,6 +115,8 @@ def plot_probabilities(probs, label=None, *, ax=None):
 def plot_loss(loss, *, window=None, label=None, log=False, ax=None):
     """Draw a loss curve: raw values faint, their running mean on top.
 
+    Each further curve on the same axes has another colour and other dashes.
+
     Parameters
     ----------
     loss : History, or sequence of float
@@ -221,7 +223,7 @@ def plot_weights(W, *, columns=10, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
-        Blue for positive weights, red for negative ones, white for 0.
+        Blue for positive weights, red for negative ones (outlined where strong), white for 0.
     """
     pictures = W.T.reshape(-1, 28, 28)
     columns = min(columns, len(pictures))
@@ -233,7 +235,8 @@ def plot_weights(W, *, columns=10, ax=None):
     ax = new_axes(ax, figsize=(8, 8 * rows / columns + 0.4))
     limit = float(np.quantile(np.abs(W), 0.995)) or 1.0
     image = ax.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit)
-    ax.contour(sheet, levels=[-limit / 2], colors="black", linewidths=0.7, linestyles="solid")
+    if sheet.min() < -limit / 2:  # an outline, for those who cannot tell the two colours apart
+        ax.contour(sheet, levels=[-limit / 2], colors="black", linewidths=0.7, linestyles="solid")
     ax.figure.colorbar(image, ax=ax, label="weight")
     ax.axis("off")
     return ax

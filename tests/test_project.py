@@ -207,7 +207,8 @@ def test_headings_are_in_order(path):
     assert levels.count(1) == 1
     for above, below in itertools.pairwise(levels):
         assert below <= above + 1, f"a heading of level {below} comes under one of level {above}"
-    assert len(set(anchors(path))) == len(anchors(path)), "two headings have the same words"
+    if path.name != "CHANGELOG.md":
+        assert len(set(anchors(path))) == len(anchors(path)), "two headings have the same words"
 
 
 def test_the_twenty_questions_each_lead_to_a_section_of_a_notebook():
