@@ -1,9 +1,11 @@
 """The slow, certain way to a gradient, to hold the fast one against."""
 
+import sys
+
 import numpy as np
 
 
-def numerical_gradient(f, x, h=1e-5):
+def numerical_gradient(f, x, h=1e-5, *, progress=True):
     """Estimate the gradient of `f` at `x` by trying out a small step in each direction.
 
     For every entry of `x` in turn: ``(f(x + h) - f(x - h)) / (2 h)``, the central difference, whose
@@ -17,6 +19,8 @@ def numerical_gradient(f, x, h=1e-5):
         Worked on as a float64 copy; float32 is too coarse for differences this small.
     h : float
         Size of the step.
+    progress : bool
+        Whether to show a bar if it takes more than two seconds.
 
     Returns
     -------
@@ -27,9 +31,12 @@ def numerical_gradient(f, x, h=1e-5):
     >>> numerical_gradient(lambda x: float((x**2).sum()), [1.0, -3.0]).round(6)
     array([ 2., -6.])
     """
+    from tqdm import tqdm
+
     x = np.array(x, dtype=np.float64)
     gradient = np.empty_like(x)
-    for index in np.ndindex(x.shape):
+    entries = np.ndindex(x.shape)
+    for index in tqdm(entries, total=x.size, delay=2, file=sys.stdout, disable=not progress):
         value = x[index]
         x[index] = value + h
         above = f(x)

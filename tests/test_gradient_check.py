@@ -74,3 +74,18 @@ def test_relative_error_with_nan_is_nan(other):
 def test_relative_error_does_not_broadcast(b):
     with pytest.raises(ValueError, match=r"same shape.*\(2,\)"):
         relative_error([1.0, 2.0], b)
+
+
+def test_a_bar_shows_past_two_seconds_only(capsys, monkeypatch):
+    def seconds_later():
+        clock[0] += 0.5
+        return clock[0]
+
+    clock = [0.0]
+    numerical_gradient(lambda x: 0.0, np.zeros(20))
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("tqdm.std.time", seconds_later)
+    numerical_gradient(lambda x: 0.0, np.zeros(20), progress=False)
+    assert capsys.readouterr().out == ""
+    numerical_gradient(lambda x: 0.0, np.zeros(20))
+    assert "/20" in capsys.readouterr().out

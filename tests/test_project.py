@@ -1,6 +1,7 @@
 """What the set-up files, the texts and the stored notebooks promise, held against each other."""
 
 import inspect
+import itertools
 import json
 import re
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nbconvert import HTMLExporter
 
 import course_utils
 from course_utils.datasets import CHECKSUMS, FILE_NAMES, find_mnist
@@ -84,8 +86,18 @@ def test_the_workflow_runs_the_checks_on_the_oldest_and_the_newest_python():
     matrix = jobs["checks"]["strategy"]["matrix"]
     assert matrix["python"] == [f"3.{min(minors)}", f"3.{max(minors)}"]
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
-    for job in jobs.values():
-        assert "bash .ci/run" in [step.get("run") for step in job["steps"]]
+    for name in ("checks", "lower-bounds"):
+        assert "bash .ci/run" in [step.get("run") for step in jobs[name]["steps"]]
+
+
+def test_links_to_other_sites_are_tried_once_a_week_by_a_pinned_tool():
+    workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
+    assert workflow[True]["schedule"]  # YAML reads the word "on" as true
+    links = workflow["jobs"]["links"]
+    assert links["if"] == "github.event_name == 'schedule'"
+    (tool,) = (step for step in links["steps"] if "lychee" in step.get("uses", ""))
+    assert re.fullmatch(r"lycheeverse/lychee-action@[0-9a-f]{40}", tool["uses"])
+    assert tool["with"]["fail"] is True
 
 
 # commands and texts
@@ -115,6 +127,33 @@ def test_the_readme_lists_the_notebooks():
     assert [name for name, _, _ in rows] == [path.stem for path in NOTEBOOKS]
 
 
+def minutes(path):
+    """Estimate how long a notebook takes, as README.md says."""
+    text = [as_text(cell["source"]) for cell in cells(path, "markdown")]
+    code = "\n".join(as_text(cell["source"]) for cell in cells(path, "code"))
+    return (
+        sum(len(source.split()) for source in text) / 200
+        + len([line for line in code.splitlines() if line.strip()]) / 12
+        + sum(source.count("$$") // 2 for source in text)
+        + len(tagged(path, "predict"))
+        + 6.5 * len(tagged(path, "solution"))
+    )
+
+
+def tagged(path, tag):
+    """Return where the cells with a tag are."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [k for k, c in enumerate(notebook["cells"]) if tag in c["metadata"].get("tags", [])]
+
+
+@notebooks
+def test_the_minutes_of_a_notebook_are_honest_and_the_same_in_the_readme(path):
+    said = int(re.search(rf"^\| \[{path.stem}\]\(.+?\) \| (\d+) \|", read("README.md"), re.M)[1])
+    assert f"about {said} minutes" in as_text(cells(path, "markdown")[0]["source"])
+    if path.stem < "07":  # in the playground, most of the time is the reader's own
+        assert abs(said - minutes(path)) <= 5, f"the estimate is {minutes(path):.0f} minutes"
+
+
 def links(text):
     """Yield (picture's mark, words, target) of each Markdown or HTML link outside of code."""
     text = re.sub(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$", "", text, flags=re.DOTALL)
@@ -133,10 +172,52 @@ def test_links_lead_somewhere_and_pictures_have_words(path):
     else:
         text = "\n\n".join(as_text(cell["source"]) for cell in cells(path, "markdown"))
     for picture, words, target in links(text):
-        if not re.match(r"https?://|mailto:|#|attachment:", target):
-            assert (path.parent / target.partition("#")[0]).exists(), f"no {target}"
+        if not re.match(r"https?://|mailto:|attachment:", target):
+            place, _, anchor = target.partition("#")
+            there = path.parent / place if place else path
+            assert there.exists(), f"no {target}"
+            assert not anchor or anchor in anchors(there), f"no {target}"
         if picture:
             assert len(words) >= 20, f"{target} needs a description"
+
+
+def headings(path):
+    """Return (level, words) of each heading of a page or a notebook."""
+    if path.suffix == ".md":
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = "\n\n".join(as_text(cell["source"]) for cell in cells(path, "markdown"))
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^(#{1,6}) +(.+?)\s*$", text, re.MULTILINE)
+    return [(len(marks), words.replace("`", "")) for marks, words in found]
+
+
+def anchors(path):
+    """Return what may stand after # in a link: Jupyter's form in notebooks, GitHub's in pages."""
+    words = [words for _, words in headings(path)]
+    if path.suffix == ".md":
+        words = [re.sub(r"[^\w\- ]", "", title.lower()) for title in words]
+    return [title.replace(" ", "-") for title in words]
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_headings_are_in_order(path):
+    levels = [level for level, _ in headings(path)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    for above, below in itertools.pairwise(levels):
+        assert below <= above + 1, f"a heading of level {below} comes under one of level {above}"
+    if path.name != "CHANGELOG.md":
+        assert len(set(anchors(path))) == len(anchors(path)), "two headings have the same words"
+
+
+def test_the_twenty_questions_each_lead_to_a_section_of_a_notebook():
+    _, questions = read("TEACHING.md").split("## Twenty questions")
+    asked = re.findall(r"^(\d+)\. \*\*.+\?\*\*\n((?:   .+\n)+)", questions, re.MULTILINE)
+    assert [int(number) for number, _ in asked] == list(range(1, 21))
+    lead_to = [re.findall(r"\(notebooks/(0\d)\w+\.ipynb#[^)]+\)", answer) for _, answer in asked]
+    assert all(len(sections) == 1 for sections in lead_to)  # that they exist is tested above
+    assert {number for (number,) in lead_to} == {"01", "02", "03", "04", "05", "06"}
 
 
 def test_links_finds_each_kind_of_link():
@@ -247,3 +328,38 @@ def test_each_figure_of_a_notebook_has_a_text_for_those_who_do_not_see_it(path):
             metadata = output["metadata"]
             alt = metadata.get("image/png", {}).get("alt") or metadata.get("alt") or ""
             assert len(alt) >= 20, f"the text is {alt!r}"
+
+
+@notebooks
+def test_each_figure_of_an_exported_page_has_its_text_too(path):
+    page, _ = HTMLExporter(template_name="classic").from_filename(str(path))
+    pictures = re.findall(r"<img\b[^>]*>", page)
+    assert pictures
+    for picture in pictures:
+        alt = re.search(r'alt="([^"]*)"', picture)
+        assert alt, picture[:100]
+        assert len(alt[1]) >= 20, alt[1]
+        assert "No description" not in alt[1]
+
+
+# questions to the reader
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:6], ids=lambda path: path.stem)
+def test_a_notebook_asks_before_its_surprises_and_folds_the_answer(path):
+    every = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    asked, answered = tagged(path, "predict"), tagged(path, "answer")
+    assert len(asked) >= 3
+    assert len(asked) == len(answered)
+    for question, answer, after in zip(asked, answered, [*asked[1:], len(every)], strict=True):
+        assert question < answer < after
+        assert "?" in as_text(every[question]["source"])
+        between = [cell["cell_type"] for cell in every[question + 1 : answer]]
+        assert between, "there is no code between the question and its answer"
+        assert set(between) == {"code"}
+        fold = as_text(every[answer]["source"])
+        assert re.fullmatch(
+            r"<details><summary>What happened, and why</summary>\n\n.{50,}\n\n</details>",
+            fold,
+            re.DOTALL,
+        )
