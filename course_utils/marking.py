@@ -6,13 +6,14 @@ looks whether one of them is what came. The source of the function is never judg
 """
 
 import copy
-import ctypes
 import inspect
 import io
 import linecache
 import reprlib
+import sys
 import textwrap
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -81,28 +82,26 @@ def mark(attempt, cases, judge, run=None):
     def work():
         try:
             with np.errstate(all="ignore"):
-                found.append(_first_fault(attempt, cases, judge, run or _run, printed, tried))
+                limited = _within(TIME_LIMIT, run or _run)
+                found.append(_first_fault(attempt, cases, judge, limited, printed, tried))
         except _TimeIsUp:
             pass
         except BaseException as error:  # a result so odd that it cannot even be looked at
             found.append(_not_yet(f"What it returned cannot be read ({type(error).__name__})."))
 
-    # A thread, since signals reach neither Windows nor every place that a notebook may run in.
+    # a thread can be left behind, where an attempt does not let itself be stopped
     worker = threading.Thread(target=work, daemon=True)
     with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
         warnings.simplefilter("ignore")  # what they tell of is told in words
         worker.start()
-        try:
-            worker.join(TIME_LIMIT)
-        finally:
-            stopped = _stop(worker)
+        worker.join(TIME_LIMIT + 1)
     if found:
         return found[0]
     text = (
         f"Input: {tried[-1]}\nIt had not come to an end after {TIME_LIMIT:g} seconds, so it was "
         "stopped. Is there a loop whose condition stays true for ever?"
     )
-    if not stopped:
+    if worker.is_alive():
         text += "\nIt cannot be stopped from here. Restart the kernel before you go on."
     return _not_yet(text)
 
@@ -116,9 +115,9 @@ def compare(reference, mistakes, *, rtol=1e-5, atol=1e-8):
         Takes the arguments and returns the right result: a number, an array, a tuple or a dict of
         such. Where it raises ValueError, so must the attempt.
     mistakes : dict of str to callable, or to a tuple of callables
-        A hint, and a function with the mistake that the hint is about. The first that gives what came
-        is named; for a dict or a named tuple, one that explains all of it goes before one that
-        explains the first wrong part.
+        A hint, and a function with the mistake that the hint is about. If it gives what came, the
+        hint is told. If several do, one goes first that is right where the attempt was right: on the
+        inputs before, and in the other parts of a dict or a named tuple.
     rtol, atol : float
         How much a number may be off: ``atol + rtol * abs(right)``.
 
@@ -126,6 +125,10 @@ def compare(reference, mistakes, *, rtol=1e-5, atol=1e-8):
     -------
     callable
     """
+    passed = []  # the inputs before this one, and their right results
+
+    def same(came, wanted):
+        return _same(came, wanted, rtol, atol)
 
     def judge(args, came):
         wanted = _call(reference, args)
@@ -133,36 +136,38 @@ def compare(reference, mistakes, *, rtol=1e-5, atol=1e-8):
             return None if isinstance(came, ValueError) else _should_have_raised(came)
         if isinstance(came, BaseException):
             return describe_error(came)
-        if _same(came, wanted, rtol, atol):
+        if same(came, wanted):
+            passed.append((args, wanted))
             return _fault_of_type(came, wanted)
-        name, came_part, wanted_part = _first_difference(came, wanted, rtol, atol)
-        given = [
-            (hint, _call(wrong, args))
-            for hint, wrongs in mistakes.items()
-            for wrong in (wrongs if isinstance(wrongs, tuple) else (wrongs,))
-        ]
-        whole = [hint for hint, result in given if _same(came, result, rtol, atol)]
-        part = [
-            hint
-            for hint, result in given
-            if name in _parts(result, wanted)
-            and _same(came_part, _parts(result, wanted)[name], rtol, atol)
-        ]
-        generic = _fault_of_type(came_part, wanted_part) or _fault_of_value(
-            came_part, wanted_part, rtol, atol
-        )
-        why = (whole or part or [generic])[0]
+        name, came_part, wanted_part = _first_difference(came, wanted, same)
+        why = known(args, came, wanted, name, came_part)
+        why = why or _fault_of_type(came_part, wanted_part)
+        why = why or _fault_of_value(came_part, wanted_part, same)
         of = f" {name}" if name else ""
         return (
             f"Expected{of}: {_show(wanted_part)}\nCame{of}:     {_show(came_part)}\n"
             f"Why: {f'{name}: ' if name else ''}{why}"
         )
 
+    def known(args, came, wanted, name, came_part):
+        """Return the hint of the mistake that explains what came, and the passed inputs, best."""
+        best = (0, 0), None
+        for hint, wrongs in mistakes.items():
+            for wrong in wrongs if isinstance(wrongs, tuple) else (wrongs,):
+                result = _call(wrong, args)
+                parts = _parts(result, wanted) or {"": result}
+                if name in parts and same(came_part, parts[name]):
+                    may_be = all(same(_call(wrong, before), right) for before, right in passed)
+                    came_parts = _parts(came, wanted) or {"": came}
+                    explained = sum(same(came_parts[n], parts[n]) for n in parts)
+                    best = max(best, ((may_be, explained), hint), key=lambda pair: pair[0])
+        return best[1]
+
     return judge
 
 
-class _TimeIsUp(SystemExit):
-    """Raised inside the attempt to stop it. A thread that ends in SystemExit does so in silence."""
+class _TimeIsUp(BaseException):
+    """Raised inside the attempt to stop it; ``except Exception`` does not catch it."""
 
 
 class _Printed(io.TextIOBase):
@@ -175,16 +180,28 @@ class _Printed(io.TextIOBase):
         return len(text)
 
 
-def _stop(thread):
-    """Raise `_TimeIsUp` in `thread` until it ends, for a second at most; return whether it has."""
-    for _ in range(20):
-        if not thread.is_alive():
-            return True
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(_TimeIsUp)
-        )
-        thread.join(0.05)
-    return not thread.is_alive()
+def _within(seconds, run):
+    """Return a function that does what `run` does, and raises `_TimeIsUp` when all time is spent.
+
+    Python calls a trace function at each line. Signals would not do: they come neither on Windows nor
+    outside the main thread.
+    """
+    end = time.monotonic() + seconds
+
+    def trace(frame, event, argument):
+        if time.monotonic() > end:
+            raise _TimeIsUp
+        return trace
+
+    def limited(attempt, args):
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return run(attempt, args)
+        finally:
+            sys.settrace(before)
+
+    return limited
 
 
 def _run(attempt, args):
@@ -356,12 +373,12 @@ def _as_numbers(value):
     return array.astype(np.float64) if array.dtype.kind in "biuf" else None
 
 
-def _first_difference(came, wanted, rtol, atol):
+def _first_difference(came, wanted, same):
     """Return (name of the part, what came, what was wanted), for the first part that differs."""
     came_parts, wanted_parts = _parts(came, wanted), _parts(wanted, wanted)
     if came_parts.keys() == wanted_parts.keys():
         for name, part in wanted_parts.items():
-            if not _same(came_parts[name], part, rtol, atol):
+            if not same(came_parts[name], part):
                 return name, came_parts[name], part
     return "", came, wanted
 
@@ -412,29 +429,27 @@ def _fault_of_type(came, wanted):
     return None
 
 
-def _fault_of_value(came, wanted, rtol, atol):
+def _fault_of_value(came, wanted, same):
     """Say how the numbers that came differ from those that were wanted."""
     came, wanted = _as_numbers(came), _as_numbers(wanted)
     if came is None or wanted is None:
         return "The two differ."
+    if came.ndim == 2 and same(came.T, wanted):
+        return "It is transposed: rows and columns have changed places."
     if came.shape != wanted.shape:
-        if came.ndim == 2 and _same(came.T, wanted, rtol, atol):
-            return "It is transposed: rows and columns have changed places."
         return f"The shape should be {wanted.shape}, but is {came.shape}."
     if not np.isfinite(came).all() and np.isfinite(wanted).all():
         return (
             "There is nan or inf in it. Does `exp` overflow, is there a division by 0, or the "
             "logarithm of 0?"
         )
-    if _same(-came, wanted, rtol, atol):
+    if same(-came, wanted):
         return "The sign is turned round."
-    if came.ndim == 2 and came.T.shape == wanted.shape and _same(came.T, wanted, rtol, atol):
-        return "It is transposed: rows and columns have changed places."
-    near = np.isclose(came, wanted, rtol, atol, equal_nan=True)
     if wanted.size > 1 and wanted.any():
         factor = float((came * wanted).sum() / (wanted * wanted).sum())
-        if factor and _same(came, factor * wanted, rtol, atol):
+        if factor and same(came, factor * wanted):
             return f"Every number is {factor:.4g} times as large as it should be."
+        near = np.vectorize(same, otypes=[bool])(came, wanted)
         place = tuple(int(i) for i in np.argwhere(~near)[0])
         first = f"[{', '.join(map(str, place))}]"
         return (

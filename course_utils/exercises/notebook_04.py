@@ -108,7 +108,7 @@ def backpropagate(
     bias=_sum_rows,
     back=lambda dZ2, W2: dZ2 @ W2.T,
     penalty=lambda W: W,
-    bias_penalty=0,
+    bias_penalty=False,
 ):
     """Return the four gradients; each step can be replaced by a wrong one."""
     Z1 = X @ W1 + b1
@@ -116,10 +116,10 @@ def backpropagate(
     dZ2 = start(softmax(A1 @ W2 + b2), Y)
     dZ1 = back(dZ2, W2) * slope(Z1, A1)
     return {
-        "W2": weight(A1, dZ2) + l2 * penalty(W2),
-        "b2": bias(dZ2) + l2 * bias_penalty * b2,
-        "W1": weight(X, dZ1) + l2 * penalty(W1),
-        "b1": bias(dZ1) + l2 * bias_penalty * b1,
+        "W2": weight(A1, dZ2) + (l2 * penalty(W2) if l2 else 0),
+        "b2": bias(dZ2) + (l2 * b2 if bias_penalty else 0),
+        "W1": weight(X, dZ1) + (l2 * penalty(W1) if l2 else 0),
+        "b1": bias(dZ1) + (l2 * b1 if bias_penalty else 0),
     }
 
 
@@ -146,23 +146,27 @@ def _gradient_cases(extra=()):
     return cases
 
 
-GRADIENT_MISTAKES = {
+# hint: the step of `backpropagate` that is wrong
+START_MISTAKES = {
     "1/n is missing: the loss is a mean over the n images, so each counts one n-th.": {
         "start": lambda probs, Y: probs - Y
     },
     "Divided by n twice: dZ2 has the 1/n in it already.": {
         "start": lambda probs, Y: (probs - Y) / len(Y) ** 2
     },
-    "Divided by n twice: the bias gradient is the *sum* of dZ over the images, not the mean. The "
-    "1/n is in dZ2 already.": {"bias": lambda dZ: dZ.mean(axis=0)},
-    "Divided by n twice: a weight gradient is A.T @ dZ and no more. The 1/n is in dZ2 already.": {
-        "weight": lambda A, dZ: A.T @ dZ / len(dZ)
-    },
     "The sign is turned round: it is probabilities minus truth, not truth minus probabilities.": {
         "start": lambda probs, Y: (Y - probs) / len(Y)
     },
     "The truth was not subtracted: dZ2 is (probs - Y) / n.": {
         "start": lambda probs, Y: probs / len(Y)
+    },
+    "Divided by n twice: the bias gradient is the *sum* of dZ over the images, not the mean. The "
+    "1/n is in dZ2 already.": {"bias": lambda dZ: dZ.mean(axis=0)},
+}
+GRADIENT_MISTAKES = {
+    **START_MISTAKES,
+    "Divided by n twice: a weight gradient is A.T @ dZ and no more. The 1/n is in dZ2 already.": {
+        "weight": lambda A, dZ: A.T @ dZ / len(dZ)
     },
     "The weight gradient is transposed. It must have the shape of the weights: A.T @ dZ, not dZ.T"
     " @ A.": {"weight": lambda A, dZ: dZ.T @ A},
@@ -231,10 +235,10 @@ def check_sigmoid_gradients(attempt):
             "penalty": lambda W: W / 2
         },
         "The derivative of λ/2 · W² is λ · W.": {"penalty": lambda W: W**2 / 2},
-        "The L2 term is for weights, not for biases.": {"bias_penalty": 1},
+        "The L2 term is for weights, not for biases.": {"bias_penalty": True},
         "The L2 term goes the wrong way: add l2 * W.": {"penalty": lambda W: -W},
     }
     reference = partial(_course_gradients, activation="sigmoid")
     cases = _gradient_cases({"l2": 0.3})
-    cases.append(("five images, without L2", cases[0][1] | {"l2": 0.0}))
+    cases.insert(0, ("five images, without L2", cases[0][1] | {"l2": 0.0}))
     return mark(attempt, cases, compare(reference, with_mistakes(with_sigmoid, mistakes)))

@@ -12,7 +12,7 @@ from ..marking import compare, describe_error, mark
 from ..network import Network
 from ..training import sgd
 from .notebook_03 import layers
-from .notebook_04 import GRADIENT_MISTAKES, backpropagate, with_mistakes
+from .notebook_04 import START_MISTAKES, backpropagate, with_mistakes
 
 
 def _step(params, grads, learning_rate, *, new=lambda W, g, rate: W - rate * g, only=""):
@@ -269,7 +269,7 @@ def check_train_epoch(attempt):
         "Only the first minibatch was used. Go on to the end of the images.": {"most": 1},
         "The last minibatch, which is smaller, was left out. `range(0, len(X), batch_size)` "
         "reaches it.": {"last": False},
-        **GRADIENT_MISTAKES,
+        **START_MISTAKES,
         "The mask of relu is missing: where Z1 is not positive, dZ1 is 0.": {
             "slope": lambda Z1, A1: 1
         },

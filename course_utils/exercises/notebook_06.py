@@ -134,9 +134,9 @@ def check_accept(attempt):
 
 
 def _centred(
-    image, *, sign=1, axes=(0, 1), swap=False, ink=lambda image: image, rounded=np.rint, middle=13.5
+    image, middle, *, sign=1, axes=(0, 1), swap=False, ink=lambda image: image, rounded=np.rint
 ):
-    """Move an image by whole pixels, so that its centre of mass is in the middle."""
+    """Move an image by whole pixels, so that its centre of mass comes to `middle`."""
     weights = ink(image)
     if not weights.any():
         return image
@@ -146,7 +146,7 @@ def _centred(
 
 
 def check_centred(attempt):
-    """Check ``centred(image)``: an image (28, 28), moved so that its centre of mass is the middle."""
+    """Check ``centred(image, middle)``: moved by whole pixels, its centre of mass to the middle."""
     rng = np.random.default_rng(0)
     blot = np.zeros((28, 28))
     blot[3:9, 14:19] = rng.random((6, 5)) ** 3
@@ -156,11 +156,12 @@ def check_centred(attempt):
     far[15:17, 2:4] = 40.0
     in_place = np.zeros((28, 28))
     in_place[10:18, 9:19] = 1.0
+    blank = np.zeros((28, 28))
     cases = [
-        ("a blot at the top, right of the middle", {"image": blot}),
-        ("a stroke at the lower left, with a heavy end", {"image": far}),
-        ("a digit in the middle", {"image": in_place}),
-        ("blank paper", {"image": np.zeros((28, 28))}),
+        ("a blot at the top, right of the middle", {"image": blot, "middle": 13.5}),
+        ("a stroke at the lower left, with a heavy end", {"image": far, "middle": 14}),
+        ("a digit in the middle", {"image": in_place, "middle": 13.5}),
+        ("blank paper", {"image": blank, "middle": 14}),
     ]
 
     def box(image):
@@ -171,7 +172,7 @@ def check_centred(attempt):
         return edges
 
     mistakes = {
-        "It moved the wrong way: away from the middle. The shift is 13.5 minus the centre of "
+        "It moved the wrong way: away from the middle. The shift is the middle minus the centre of "
         "mass.": partial(_centred, sign=-1),
         "Rows and columns have changed places: the shift for one was used for the other.": partial(
             _centred, swap=True
@@ -187,9 +188,10 @@ def check_centred(attempt):
         "The shift was cut off, not rounded: `int(2.9)` is 2. Use round().": partial(
             _centred, rounded=np.trunc
         ),
-        "It ends beside the middle. Rows count from 0 to 27, so the middle is at 13.5.": partial(
-            _centred, middle=14.5
+        "The middle was not the one that was handed in.": (
+            lambda image, middle: _centred(image, 13.5),
+            lambda image, middle: _centred(image, 14),
         ),
-        "Nothing has moved.": lambda image: image,
+        "Nothing has moved.": lambda image, middle: image,
     }
     return mark(attempt, cases, compare(_centred, mistakes))
