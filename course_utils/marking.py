@@ -26,6 +26,7 @@ import numpy as np
 
 TIME_LIMIT = 3.0  # seconds for all inputs of an exercise; a right answer needs some hundredths
 _MOST_PRINTED = 200  # characters of what the attempt printed that are kept
+_MOST_SHOWN = 20  # numbers of an array; of a larger one its shape is told
 _TO_DO = "○ Still to be done. Replace the dots by your code, then run the cell again."
 _NO_RETURN = "\n(It returned None. If you have written your code, its `return` is missing.)"
 
@@ -144,6 +145,10 @@ def compare(reference, mistakes, *, rtol=1e-5, atol=1e-8):
         why = why or _fault_of_type(came_part, wanted_part)
         why = why or _fault_of_value(came_part, wanted_part, same)
         of = f" {name}" if name else ""
+        place = _first_place(came_part, wanted_part, same)
+        if np.size(wanted_part) > _MOST_SHOWN and place:  # then that one says more than the shape
+            came_part, wanted_part = came_part[place], wanted_part[place]
+            of += f" at [{', '.join(map(str, place))}]"
         return (
             f"Expected{of}: {_show(wanted_part)}\nCame{of}:     {_show(came_part)}\n"
             f"Why: {f'{name}: ' if name else ''}{why}"
@@ -449,14 +454,20 @@ def _fault_of_value(came, wanted, same):
         factor = float((came * wanted).sum() / (wanted * wanted).sum())
         if factor and same(came, factor * wanted):
             return f"Every number is {factor:.4g} times as large as it should be."
-        near = np.vectorize(same, otypes=[bool])(came, wanted)
-        place = tuple(int(i) for i in np.argwhere(~near)[0])
-        first = f"[{', '.join(map(str, place))}]"
+        place = _first_place(came, wanted, same)
         return (
-            f"{int((~near).sum())} of {near.size} numbers differ. The first is at {first}: expected "
+            f"The first number that differs is at [{', '.join(map(str, place))}]: expected "
             f"{wanted[place]:.6g}, came {came[place]:.6g}."
         )
     return "The numbers differ."
+
+
+def _first_place(came, wanted, same):
+    """Return the index of the first number that differs, or None if the shapes do."""
+    if not (isinstance(came, np.ndarray) and np.shape(came) == np.shape(wanted)):
+        return None
+    differs = ~np.vectorize(same, otypes=[bool])(came, wanted)
+    return tuple(int(i) for i in np.argwhere(differs)[0])
 
 
 def _kind(value):
@@ -468,12 +479,15 @@ def _show(value):
     """Write a value for people: small ones as they are, large ones by their shape."""
     if isinstance(value, bytes):
         return f"{value[:24].hex(' ')}{' …' if len(value) > 24 else ''}"
+    if isinstance(value, Mapping) and len(value) > 6:
+        return f"a dictionary with the keys {', '.join(map(str, value))}"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name!r}: {_show(v)}" for name, v in value.items()) + "}"
     if isinstance(value, tuple | list):
-        return "(" + ", ".join(_show(part) for part in value[:6]) + ", …" * (len(value) > 6) + ")"
+        parts = [_show(part) for part in value[:6]] + ["…"] * (len(value) > 6)
+        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     if isinstance(value, np.ndarray) and value.ndim > 0:
-        if value.size > 12:
+        if value.size > _MOST_SHOWN:
             return f"array of shape {value.shape}"
         number = {"float_kind": lambda x: f"{x:.4g}"}
         return " ".join(np.array2string(value, separator=", ", formatter=number).split())

@@ -1396,7 +1396,10 @@ def test_the_line_that_failed_is_quoted():
         (np.array([[-1.0, -2.0], [-3.0, -4.0]]), "The sign is turned round"),
         (np.array([[1.0, 3.0], [2.0, 4.0]]), "It is transposed"),
         (np.array([[3.0, 6.0], [9.0, 12.0]]), "Every number is 3 times as large"),
-        (np.array([[1.0, 2.0], [3.5, 4.0]]), "1 of 4 numbers differ. The first is at [1, 0]"),
+        (
+            np.array([[1.0, 2.0], [3.5, 4.0]]),
+            "The first number that differs is at [1, 0]: expected 3, came 3.5",
+        ),
         (np.array([[1.0, np.inf], [3.0, 4.0]]), "There is nan or inf in it"),
         (np.zeros((2, 1)), "The shape should be (2, 2), but is (2, 1)"),
         ([[1, 2], [3, 4]], "should return a NumPy array, but returned a value of the type list"),
