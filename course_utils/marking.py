@@ -268,7 +268,7 @@ def _is_unfinished(came):
         came = list(came.values())
     if isinstance(came, tuple | list):
         return any(_is_unfinished(part) for part in came)
-    return came is ... or isinstance(came, NotImplementedError)
+    return came is ... or type(came) is NotImplementedError  # and not a subclass: input() has one
 
 
 def _changed(before, after):
