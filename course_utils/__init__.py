@@ -3,6 +3,8 @@
 Each module imports only from the ones below it in this list:
 
 ``widgets``         the interactive parts: a playground, explorers, a pad to draw digits on
+``exercises``       answers a learner's attempt with a tick or a hint
+``marking``         tries out a learner's function, whatever it does
 ``drawing``         a drawing brought to MNIST's form
 ``plotting``        figures: digits, loss curves, confusion matrices, weights, diagrams
 ``training``        minibatch stochastic gradient descent
@@ -34,6 +36,27 @@ _MODULE_OF = {
         "network": ("Network",),
         "gradient_check": ("numerical_gradient", "relative_error"),
         "training": ("DivergenceError", "History", "sgd", "train"),
+        "exercises": (
+            "check_accept",
+            "check_centred",
+            "check_confusion_matrix",
+            "check_count_misclassified",
+            "check_cross_entropy",
+            "check_deep_forward",
+            "check_forward",
+            "check_gradients",
+            "check_idx_array",
+            "check_idx_sizes",
+            "check_log_softmax",
+            "check_minibatches",
+            "check_momentum_step",
+            "check_numerical_gradient",
+            "check_one_hot",
+            "check_sgd_step",
+            "check_sigmoid_gradients",
+            "check_softmax",
+            "check_train_epoch",
+        ),
         "drawing": ("rasterise", "to_mnist_form"),
         "widgets": ("DrawingPad", "Playground", "learning_rate_explorer", "softmax_explorer"),
         "plotting": (
