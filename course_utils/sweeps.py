@@ -154,12 +154,15 @@ class Search:
                 if name in self._planned:  # JSON makes lists of tuples
                     self._add(replace(row, setting=self._planned[name][0]))
         # made here, as joblib keeps its configuration a thread, and the results may be in another
+        dask = _dask_backend()
+        if dask:
+            _bring_failures_back(dask)
         self._parallel = Parallel(
             n_jobs=n_jobs,
             return_as="generator_unordered",
             batch_size=1,  # a run that is finished is told at once
             # on a cluster, a worker that joins later has to find something to do
-            pre_dispatch="all" if _on_dask() else "2 * n_jobs",
+            pre_dispatch="all" if dask else "2 * n_jobs",
             max_nbytes=_SMALL,
         )
 
@@ -194,15 +197,15 @@ class Search:
                     del left[key(row.setting, row.seed)]
                     deaths = 0
                     with interrupts_wait() as interrupts:  # or a run would be in the file alone
-                        if self._checkpoint:
+                        if self._checkpoint and row.worker:  # not one that was lost: try it again
                             self._checkpoint.add(row)
                         self._add(row)
                     if interrupts:
                         raise KeyboardInterrupt
                     yield row
-            except _deadly() as error:
+            except BrokenProcessPool as error:
                 deaths += 1
-                if len(now) == 1:  # not for the checkpoint: a computer with more memory may do it
+                if len(now) == 1:
                     row = _lost(*left.pop(now[0]), error)
                     deaths = 0
                     self._add(row)
@@ -270,23 +273,42 @@ def _training(setting, seed, X, y, X_val, y_val):
 
 
 def _lost(setting, seed, error):
-    """Return the row of a run that killed its worker."""
+    """Return the row of a run that no worker brought to an end; it has no worker."""
     message = (
-        "its worker died: it was killed, or ran out of memory, or the run crashed it "
-        f"({type(error).__name__})"
+        "its worker died (was it killed, or out of memory?), or it could not be sent to one: "
+        f"{type(error).__name__}: {error}"
     )
     return SweepRow(setting, seed, "failed", message, [], [], 0.0, "")
 
 
-def _on_dask():
+def _dask_backend():
+    """Return joblib's Dask backend if that is in use, and None otherwise."""
     backend, _ = get_active_backend()
-    return type(backend).__name__ == "DaskDistributedBackend"
+    return backend if type(backend).__name__ == "DaskDistributedBackend" else None
 
 
-def _deadly():
-    """Return what joblib raises when a worker has died; on Dask after it has tried some others."""
-    distributed = sys.modules.get("distributed")
-    return (BrokenProcessPool, *((distributed.KilledWorker,) if distributed else ()))
+def _bring_failures_back(backend):
+    """Let a run that was lost on the cluster come back as a row.
+
+    joblib's Dask backend does not report a task that could not be sent, or whose workers died one
+    after another. It would wait for it for ever.
+    """
+    name = "submit" if hasattr(backend, "submit") else "apply_async"  # before joblib 1.6
+    submit = getattr(backend, name)
+    if hasattr(submit, "brings_failures_back"):
+        return
+
+    def submit_and_watch(batch, callback=None):
+        def look(future):
+            if error := future.exception():
+                callback([_lost(*args[:2], error) for _, args, _ in batch.items])
+
+        future = submit(batch, callback)
+        future.add_done_callback(look)
+        return future
+
+    submit_and_watch.brings_failures_back = True
+    setattr(backend, name, submit_and_watch)
 
 
 # what is asked for

@@ -459,7 +459,11 @@ def dask_process(module, *options):
     command = [sys.executable, "-m", f"distributed.cli.{module}", "--host", HOST, "--no-dashboard"]
     return subprocess.Popen(
         [*command, *options],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path[1:]))},
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",  # a second death, and it is given up
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -489,6 +493,12 @@ class Cluster:
 
     def wait(self, n):
         self.client.wait_for_workers(n, timeout=60)
+
+    def replace_the_dead(self):
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < 2:
+            self.add_worker()
+        self.wait(2)
 
     def close(self):
         self.client.close()
@@ -541,7 +551,7 @@ def test_a_thousand_tiny_runs_on_a_cluster(cluster):
 
 
 def slow_sweep():
-    grid = {"learning_rate": [0.01 * k for k in range(1, 31)], "epochs": [15]}
+    grid = {"learning_rate": [0.01 * k for k in range(1, 31)], "epochs": [10]}
     return Search(grid, X, y, validation=(X_val, y_val))
 
 
@@ -559,9 +569,34 @@ def test_a_worker_killed_in_the_middle_costs_no_run(cluster):
     assert sorted(reported) == search.table().column("learning_rate")
     assert len(reported) == 30
     assert {row.status for row in search.table()} == {"done"}
-    cluster.workers.remove(victim)
-    cluster.add_worker()  # for the tests that follow
-    cluster.wait(2)
+    cluster.replace_the_dead()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch, tmp_path):
+    monkeypatch.setattr(sweeps, "train_once", sweep_tasks.die_with_seven_units)
+    cluster.add_worker()
+    cluster.wait(3)
+    path = tmp_path / "checkpoint"
+    with parallel_config(backend="dask"):
+        table = sweep({"hidden": list(range(3, 9))}, *TINY, checkpoint=path, **QUIET)
+    assert [row.status for row in table] == ["done"] * 4 + ["failed", "done"]
+    assert "KilledWorker" in table.rows[4].message
+    assert len(path.read_bytes().splitlines()) == 5
+    cluster.replace_the_dead()
+
+
+def test_a_run_that_cannot_be_sent_is_a_row(cluster, monkeypatch, tmp_path):
+    (tmp_path / "at_home.py").write_text("def train_once(*arguments): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    import at_home
+
+    monkeypatch.setattr(sweeps, "train_once", at_home.train_once)
+    with parallel_config(backend="dask"):
+        for _ in range(2):
+            (row,) = sweep({}, *TINY, **QUIET)
+            assert row.status == "failed"
+            assert "could not be sent" in row.message
 
 
 def test_a_worker_added_in_the_middle_is_used(cluster):
@@ -577,7 +612,7 @@ def test_a_worker_added_in_the_middle_is_used(cluster):
 
 
 def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, tmp_path):
-    grid = {"learning_rate": [0.01 * k for k in range(1, 31)], "epochs": [15]}
+    grid = {"learning_rate": [0.01 * k for k in range(1, 31)], "epochs": [10]}
     options = {"checkpoint": tmp_path / "checkpoint", **QUIET}
     threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
     with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
