@@ -44,7 +44,7 @@ _MODULE_OF = {
             "learning_rate_explorer",
             "softmax_explorer",
         ),
-        "sweeps": ("simulate", "sweep"),
+        "sweeps": ("broadcast_seconds", "simulate", "sweep"),
         "plotting": (
             "plot_confusion_matrix",
             "plot_heat_map",

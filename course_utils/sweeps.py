@@ -9,6 +9,7 @@ import hashlib
 import heapq
 import inspect
 import itertools
+import math
 import os
 import platform
 import sys
@@ -393,6 +394,35 @@ def _fingerprint(arrays):
 
 
 # planning
+
+
+def broadcast_seconds(n_bytes, n_workers, bytes_per_second):
+    """Return how long it takes until each worker has the images.
+
+    The model: whoever has them passes them on to one other at a time, so that the number of copies
+    doubles in each round.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the images.
+    n_workers : int
+        On one computer the processes share the images, so here it means computers.
+    bytes_per_second : float
+        Of the network, between two computers.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Examples
+    --------
+    >>> broadcast_seconds(1000, 3, bytes_per_second=100)
+    20.0
+    """
+    rounds = math.ceil(math.log2(n_workers + 1))
+    return rounds * n_bytes / bytes_per_second
 
 
 def simulate(seconds, n_workers, *, per_run=0.0, start=0.0):

@@ -15,9 +15,20 @@ import numpy as np
 import pytest
 import sweep_tasks
 from joblib import parallel_config
+from matplotlib import pyplot as plt
 from threadpoolctl import threadpool_info
 
-from course_utils import Network, SearchPanel, load_mnist, simulate, sweep, sweeps, train
+from course_utils import (
+    Network,
+    SearchPanel,
+    broadcast_seconds,
+    load_mnist,
+    plot_heat_map,
+    simulate,
+    sweep,
+    sweeps,
+    train,
+)
 from course_utils.sweep_table import SweepRow, SweepTable
 from course_utils.sweeps import OPTIONS, Search
 from course_utils.widgets import cells
@@ -435,7 +446,21 @@ def test_the_panel_tells_what_went_wrong(monkeypatch):
     panel.close()
 
 
+def test_a_heat_map_shows_each_number_and_where_there_is_none():
+    values = [[90.04, None, 95], [20, 97, 96]]
+    ax = plot_heat_map(values, [8, 16], [0.1, 0.2, 0.5], low=88, label="right (%)")
+    assert [text.get_text() for text in ax.texts] == ["90.0", "95.0", "20.0", "97.0", "96.0"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "0.2", "0.5"]
+    assert ax.images[0].norm.vmin == 88
+    plt.close(ax.figure)
+
+
 # planning
+
+
+def test_the_images_reach_all_in_as_many_rounds_as_the_copies_double():
+    rounds = [broadcast_seconds(50, n, bytes_per_second=50) for n in (1, 2, 3, 4, 7, 1000)]
+    assert rounds == [1, 2, 2, 3, 3, 10]
 
 
 def test_simulate_hands_out_runs_in_order_to_whoever_is_free():
@@ -623,3 +648,38 @@ def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, tmp_path):
     assert len(whole) == 30
     kept = {row.setting["learning_rate"]: row.seconds for row in whole}
     assert all(kept[row.setting["learning_rate"]] == row.seconds for row in first)
+
+
+# the page on clusters
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_first_example_of_the_page_runs():
+    pytest.importorskip(
+        "distributed", reason='not installed: python -m pip install -e ".[cluster]"'
+    )
+    code = (ROOT / "CLUSTER.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"MNIST_SOURCE": "uci-digits"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "6 of 6 runs; best" in done.stdout, done.stderr
+
+
+def test_the_numbers_of_the_page_are_those_of_the_benchmark():
+    pytest.importorskip(
+        "distributed", reason='not installed: python -m pip install -e ".[cluster]"'
+    )
+    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "benchmarks" / "sweep.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    if not benchmark.RESULT.exists():
+        pytest.skip("not measured yet: python benchmarks/sweep.py")
+    result = json.loads(benchmark.RESULT.read_text(encoding="utf-8"))
+    page = benchmark.PAGE.read_text(encoding="utf-8")
+    assert benchmark.with_tables(page, result) == page
+    assert result["evaluation"] == benchmark.evaluate(result["measured"])
