@@ -478,9 +478,8 @@ def test_training_in_the_panel_is_not_much_slower_than_train(panel):
 
 
 def test_the_package_is_loaded_without_ipywidgets():
-    code = (
-        "import sys, course_utils; sys.exit(any(m in sys.modules for m in ['ipywidgets', 'PIL']))"
-    )
+    heavy = ["ipywidgets", "PIL", "joblib", "matplotlib"]
+    code = f"import sys, course_utils; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     code = "import sys; from course_utils import Playground; from course_utils.widgets import runs"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
