@@ -6,6 +6,8 @@ Each module imports only from the ones below it in this list:
 ``exercises``       answers a learner's attempt with a tick or a hint
 ``marking``         tries out a learner's function, whatever it does
 ``drawing``         a drawing brought to MNIST's form
+``sweeps``          many trainings at once, on all cores or on a cluster
+``sweep_table``     what a sweep found, as a table and as a file that survives a crash
 ``plotting``        figures: digits, loss curves, confusion matrices, weights, diagrams
 ``training``        minibatch stochastic gradient descent
 ``gradient_check``  the numerical gradient that backpropagation is held against
@@ -15,7 +17,7 @@ Each module imports only from the ones below it in this list:
 ``functions``       the mathematics, without any state
 
 A name is loaded from its module when it is first used, so ``import course_utils`` is quick and a
-machine without a display never has to load matplotlib or ipywidgets.
+machine without a display never has to load matplotlib, ipywidgets or joblib.
 """
 
 from importlib import import_module
@@ -58,10 +60,18 @@ _MODULE_OF = {
             "check_train_epoch",
         ),
         "drawing": ("rasterise", "to_mnist_form"),
-        "widgets": ("DrawingPad", "Playground", "learning_rate_explorer", "softmax_explorer"),
+        "widgets": (
+            "DrawingPad",
+            "Playground",
+            "SearchPanel",
+            "learning_rate_explorer",
+            "softmax_explorer",
+        ),
+        "sweeps": ("broadcast_seconds", "simulate", "sweep"),
         "plotting": (
             "plot_backpropagation",
             "plot_confusion_matrix",
+            "plot_heat_map",
             "plot_idx_header",
             "plot_loss",
             "plot_minibatches",

@@ -210,6 +210,44 @@ def plot_confusion_matrix(y, y_pred, *, ax=None):
     return ax
 
 
+def plot_heat_map(values, rows, columns, *, low=None, form="{:.1f}", label=None, ax=None):
+    """Draw a number for each pair of two settings as a coloured square with the number in it.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_rows, n_columns)
+        ``nan``, where there is no number, stays grey.
+    rows, columns : sequence
+        What to write beside each row and below each column.
+    low : float, optional
+        All that is lower has the darkest colour, so that the others can be told apart.
+    form : str
+        How to write a number.
+    label : str, optional
+        What the numbers are, with their unit.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = np.asarray(values, dtype=float)
+    ax = new_axes(ax, figsize=(7, 0.8 + 0.5 * len(rows)))
+    image = ax.imshow(values, cmap="cividis", aspect="auto", vmin=low)
+    ax.set_facecolor("#DDDDDD")
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            color = "black" if image.norm(value) > 0.5 else "white"
+            text = form.format(value)
+            ax.text(j, i, text, ha="center", va="center", fontsize=10, color=color)
+    below = low is not None and np.nanmin(values) < low
+    ax.figure.colorbar(image, ax=ax, label=label, extend="min" if below else "neither")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(visible=False)
+    return ax
+
+
 def plot_weights(W, *, columns=10, ax=None):
     """Draw the weights that lead from the pixels to each unit of the first layer as pictures.
 

@@ -230,7 +230,7 @@ def train(
     history = History()
     per_epoch = -(-len(X) // batch_size)
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
-    with bar, one_core_if_small(network, batch_size), _interrupts_wait() as interrupts:
+    with bar, one_core_if_small(network, batch_size), interrupts_wait() as interrupts:
         try:
             for step in steps:
                 history.loss.append(step.loss)
@@ -270,7 +270,12 @@ def one_core_if_small(network, batch_size):
     context manager
     """
     small = batch_size * max(W.size for W in network.params.weights) < SMALL_PRODUCT
-    return _blas().limit(limits=1 if small else None, user_api="blas")
+    return blas_cores(1 if small else None)
+
+
+def blas_cores(limit):
+    """Return a context in which matrix products get so many cores; with None it changes nothing."""
+    return _blas().limit(limits=limit, user_api="blas")
 
 
 @cache
@@ -293,8 +298,8 @@ def _epoch(step, loss, network, X, y, validation):
 
 
 @contextmanager
-def _interrupts_wait():
-    """Collect interrupts in a list, so that none falls into the middle of an iteration.
+def interrupts_wait():
+    """Collect interrupts in a list, so that none falls into the middle of things.
 
     Without this, Ctrl-C could come between moving the parameters and writing down the loss.
     """

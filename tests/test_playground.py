@@ -14,7 +14,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from course_utils import Network, load_mnist, train
-from course_utils.widgets import Playground, pictures, playground, runs
+from course_utils.widgets import Playground, cells, pictures, playground, runs
 from course_utils.widgets.live_image import LiveImage
 from course_utils.widgets.runs import Curve, Kept, Run, Settings
 
@@ -419,12 +419,12 @@ def test_two_playgrounds_train_at_once(panel):
 
 
 def test_to_run_the_cell_again_ends_the_training_and_frees_the_memory(monkeypatch):
-    open_before, models_before = len(playground._OPEN), len(widgets.widget._instances)
+    open_before, models_before = len(cells.OPEN), len(widgets.widget._instances)
     sizes = []
 
     async def use():
         for n in range(10):
-            monkeypatch.setattr(playground, "_cell", lambda n=n: ("cell", f"run {n}"))
+            monkeypatch.setattr(cells, "current", lambda n=n: ("cell", f"run {n}"))
             panel = Playground(X_train, y_train, X_test, y_test)
             panel.train_button.click()
             await until(lambda panel=panel: panel.run.iteration > 10)
@@ -440,15 +440,15 @@ def test_to_run_the_cell_again_ends_the_training_and_frees_the_memory(monkeypatc
         asyncio.run(use())
     finally:
         tracemalloc.stop()
-    assert len(playground._OPEN) == open_before
+    assert len(cells.OPEN) == open_before
     assert len(widgets.widget._instances) == models_before
     assert sizes[-1] - sizes[2] < 2_000_000
 
 
 def test_two_panels_made_by_one_run_of_a_cell_both_stay(monkeypatch):
-    monkeypatch.setattr(playground, "_cell", lambda: ("cell", "run"))
+    monkeypatch.setattr(cells, "current", lambda: ("cell", "run"))
     panels = [Playground(X_train, y_train, X_test, y_test) for _ in range(2)]
-    assert set(panels) <= set(playground._OPEN)
+    assert set(panels) <= set(cells.OPEN)
     for panel in panels:
         panel.close()
 
@@ -524,9 +524,8 @@ def test_training_in_the_panel_is_not_much_slower_than_train(panel):
 
 
 def test_the_package_is_loaded_without_ipywidgets():
-    code = (
-        "import sys, course_utils; sys.exit(any(m in sys.modules for m in ['ipywidgets', 'PIL']))"
-    )
+    heavy = ["ipywidgets", "PIL", "joblib", "matplotlib"]
+    code = f"import sys, course_utils; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     code = "import sys; from course_utils import Playground; from course_utils.widgets import runs"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

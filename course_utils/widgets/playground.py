@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-import weakref
 from functools import wraps
 from html import escape
 
 import ipywidgets as widgets
 
+from . import cells
 from .live_image import LiveImage
 from .pictures import LiveCurves, digits_png, plot_run, weights_png
 from .runs import Kept, Run, Settings, as_digits
@@ -16,7 +16,6 @@ SLICE = 0.02  # seconds of training between two looks at what the learner wants
 FRAME = 0.075  # seconds from picture to picture
 _BREATHS = 4  # turns of the event loop in each break, so that a click gets through in one of them
 _SERIES = (1, 2, 5)
-_OPEN = weakref.WeakSet()  # the playgrounds that are not closed
 
 _CURVES_ALT = (
     "Two diagrams against epochs: the loss, raw values faint and their running mean on top; and "
@@ -97,12 +96,7 @@ class Playground(widgets.VBox):
         self._make_display()
         super().__init__([self._layout(), self.table, self.code_of, self.code])
         self._show()
-        self._cell, self._run_of_cell = _cell()
-        for other in list(_OPEN):  # those that an earlier run of the same cell left
-            same = self._cell is not None and other._cell == self._cell
-            if same and other._run_of_cell != self._run_of_cell:
-                other.close()
-        _OPEN.add(self)
+        cells.enter(self)
 
     def __repr__(self):
         return "Playground: a panel of knobs; run this cell in a notebook to turn them"
@@ -171,7 +165,7 @@ class Playground(widgets.VBox):
     def close(self):
         """End training and take the panel away."""
         self._end_task()
-        _OPEN.discard(self)
+        cells.leave(self)
         for widget in _tree(self):
             for part in ("style", "layout"):
                 if getattr(widget, part, None) is not None:
@@ -475,15 +469,3 @@ def _tree(widget):
     yield widget
     for child in getattr(widget, "children", ()):
         yield from _tree(child)
-
-
-def _cell():
-    """Return what tells the notebook's cell that is running, and this run of it."""
-    try:
-        from IPython import get_ipython
-
-        parent = get_ipython().get_parent()
-        cell = parent["metadata"].get("cellId") or parent["content"]["code"]
-        return cell, parent["header"]["msg_id"]
-    except (ImportError, AttributeError, KeyError, TypeError):
-        return None, None  # not in a notebook
