@@ -63,6 +63,8 @@ def test_a_run_is_what_train_does():
     assert np.array_equal(run.network.params.vector, network.params.vector)
     assert run.loss == history.loss
     assert run.epochs == history.epochs
+    assert run.looks[-1].epochs == 2
+    assert run.curve.counts.sum() == len(run.loss)
 
 
 def test_a_slice_of_time_is_kept_to():

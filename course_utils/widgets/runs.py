@@ -192,6 +192,7 @@ class Run:
         """Train to the end in one go, and return this run."""
         while self.advance(0.05):
             self.look()
+        self.look()
         return self
 
     def look(self):

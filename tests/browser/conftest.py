@@ -33,6 +33,7 @@ CHROMIUM_OPTIONS = [
 NOT_OURS = (
     "@fortawesome",  # a font that ipywidgets asks for, and does without on a machine without a way out
     "Could not restore the debugger state",  # JupyterLab, when a kernel restarts
+    "(reading 'schema')",  # Notebook 7, of its own settings
     "The getter for the shared module is not a function",  # Voilà, of JupyterLab's own parts
 )
 
