@@ -450,8 +450,8 @@ def simulate(seconds, n_workers, *, per_run=0.0, start=0.0):
     --------
     >>> simulate([3.0, 1.0, 1.0, 1.0], 2)
     3.0
-    >>> simulate([1.0] * 1000, 1000, per_run=0.01)
-    11.0
+    >>> simulate([1.0] * 1000, 1000, per_run=0.25)
+    251.0
     """
     scheduler = start
     free = [start] * n_workers  # when each worker is free; a heap
