@@ -429,7 +429,7 @@ def test_only_a_look_at_all_rows_finds_a_pixel_that_is_not_finite(value):
     X[15, 3] = value
     network = small_network()
     assert network.check_images(X) is X
-    with pytest.raises(ValueError, match=r"X must be finite.*np.isnan"):
+    with pytest.raises(ValueError, match=r"X must be finite.*np.isfinite"):
         network.check_images(X, rows=None)
     with pytest.raises(ValueError, match="X must be finite"):
         network.check_examples(X, np.zeros(20, int), rows=None)
