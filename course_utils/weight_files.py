@@ -116,7 +116,7 @@ def _read_npz(path, data):
         raise ValueError(f"{path}: activation must be one word, but is {activation.dtype}")
     try:
         return arrays, str(activation)
-    except ValueError as e:
+    except (ValueError, SystemError) as e:  # NumPy's, for what is no letter
         raise ValueError(f"{path}: activation must be one word, but is no text ({e})") from e
 
 
