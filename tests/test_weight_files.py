@@ -4,6 +4,8 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import types
@@ -116,6 +118,56 @@ def test_a_save_that_fails_keeps_the_old_file_and_no_other(
     with pytest.raises(type(error), match=str(error)):
         Network([3, 2]).save(path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == ({"w.npz": old} if old else {})
+
+
+KILLED_AT_EACH_CALL = """
+import itertools, os, signal, sys
+import numpy as np
+from course_utils import Network
+
+old, new = Network([30, 20, 10], rng=1), Network([30, 20, 10], rng=2)
+new.save("new.npz")
+
+def count(frame, event, function):
+    global n_calls
+    n_calls += event == "c_call"
+    if n_calls == stop_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+seen = []
+for stop_at in itertools.count(1, 7):
+    old.save("weights.npz")
+    child = os.fork()
+    if not child:
+        n_calls = 0
+        sys.setprofile(count)
+        new.save("weights.npz")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), status
+    vector = Network.load("weights.npz").params.vector
+    is_old, is_new = (np.array_equal(vector, n.params.vector) for n in (old, new))
+    assert is_old != is_new, stop_at
+    seen.append(is_new)
+    if status == 0:
+        break
+assert seen == sorted(seen)
+print(seen.count(False), seen.count(True))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_save_that_is_killed_at_any_point_leaves_the_old_file_or_the_new(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EACH_CALL],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    n_old, n_new = map(int, done.stdout.split())
+    assert n_old > 20
+    assert n_new >= 1
 
 
 def test_a_file_is_moved_into_place_only_when_it_is_on_the_disk(tmp_path, monkeypatch):
