@@ -154,6 +154,8 @@ def _read_pickle(path, data):
             content = dict(zip(names, content, strict=True))
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dict or list of arrays")
+        if len(content) > MAX_ARRAYS:
+            raise ValueError(f"it holds more than {MAX_ARRAYS:,} arrays")
         pickled = [value for value in content.values() if isinstance(value, _PickledArray)]
         _check_size(sum(len(array.state[-1]) for array in pickled), data)
         return {
