@@ -617,9 +617,10 @@ PICKLE_BOMBS = {
     "long type": (pickled(one_layer(W1=Buffer("f4," * 1000)), 5), "without a plain name"),
     "many lists": (b"\x80\x02" + 3_000_000 * b"]", "far more instructions"),
     "text again and again": (
-        b"\x80\x02]" + ENCODED + b"0" + 9999 * b"h\x01h\x02N\x86Ra" + b".",
-        "more than 1,000 arrays",
+        b"\x80\x02" + ENCODED + b"]" + 900 * b"h\x01h\x02N\x86Ra" + b".",
+        "W1 must be an array of real numbers, but is str",
     ),
+    "many values": (pickled(1001 * [None], 2), "more than 1,000 arrays"),
     "array again and again": (pickled(100 * [np.zeros((500, 500))], 2), "need 200,000,000 bytes"),
 }
 
