@@ -680,6 +680,7 @@ SMALL = {name: FORMATS[name](one_layer()) for name in FORMATS} | {
 }
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # in what was a text of Python 2
 @pytest.mark.parametrize("original", SMALL.values(), ids=SMALL)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
