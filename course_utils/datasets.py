@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import queue
 import struct
 import sys
 import threading
@@ -19,8 +20,10 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-# seconds: for a mirror to answer at all, and for a pause in a download that is under way
-ANSWER_TIMEOUT, PAUSE_TIMEOUT = 8, 30
+# seconds: for a mirror to answer at all, until the next one is asked too, and for a pause in a
+# download that is under way
+ANSWER_TIMEOUT, HEAD_START, PAUSE_TIMEOUT = 8, 0.5, 30
+LARGEST_DOWNLOAD = 20_000_000  # bytes; twice MNIST's largest file, since a server may never end
 _ADVICE = (
     "(To have it: go online, or put its four files into a folder and set MNIST_DIR to that folder.)"
 )
@@ -49,6 +52,8 @@ FAMILIAR = {
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MAX_RATIO = 1032  # no deflated byte stands for more (zlib's technical notes)
+# a gzip file may unpack to so many bytes, or to so many times its size
+_UNPACK_LIMIT, _UNPACK_RATIO = 64_000_000, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +109,10 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
     source : {"auto", "mnist", "uci-digits"}
         "auto" looks for the four files in `data_dir`, in the folder that the environment variable
         MNIST_DIR names, in data/mnist, and in the user's cache folder; then downloads them; and
-        falls back to the offline digits, in a line that says so. "mnist" raises instead of falling
-        back. "uci-digits" takes the offline digits at once. The environment variable MNIST_SOURCE,
-        where it is set, takes the place of "auto" if there is no `data_dir`.
+        falls back to the offline digits. "mnist" raises instead of falling back. "uci-digits" takes
+        the offline digits at once. A line says where a folder was passed over, or the digits are
+        not MNIST. The environment variable MNIST_SOURCE, where it is set, takes the place of "auto"
+        if there is no `data_dir`.
     data_dir : path-like, optional
         A folder of yours with the four files, as ``.gz`` or unpacked.
 
@@ -163,8 +169,13 @@ def find_mnist(data_dir=None):
     (Path, str) or None
         The folder that holds the four files, and "mnist" or "other".
     """
-    for folder in (data_dir, os.environ.get("MNIST_DIR")):
-        if folder and all(_file(folder, name) for name in FILE_NAMES):
+    for name, folder in (("data_dir", data_dir), ("MNIST_DIR", os.environ.get("MNIST_DIR"))):
+        if not folder:
+            continue
+        missing = [file for file in FILE_NAMES if not _file(folder, file)]
+        if missing:
+            print(f"{name} has no {missing[0]}, so MNIST is looked for elsewhere.")
+        else:
             official = _is_official(folder)
             if not official:
                 print("The files found are not the official MNIST; they are used as they are.")
@@ -245,9 +256,14 @@ def read_idx(path):
     shape = struct.unpack(f">{n_dims}I", head[4:start])
     dtype = np.dtype(IDX_TYPES[type_code])
     expected = start + math.prod(shape) * dtype.itemsize
-    # asked before unpacking: a header of a few bytes may promise terabytes
+    # all asked before unpacking: a header of a few bytes may promise terabytes
     at_most = len(data) * _DEFLATE_MAX_RATIO if zipped else len(data)
     if expected <= at_most and zipped:
+        if expected > max(_UNPACK_LIMIT, _UNPACK_RATIO * len(data)):
+            raise ValueError(
+                f"{path}: {len(data):,} bytes that unpack to {expected:,}; if you trust them, "
+                "unpack the file yourself, with gunzip, and read the result"
+            )
         data = _unpack(path, data, expected + 1)
         at_most = len(data)
     if expected > at_most:
@@ -350,8 +366,15 @@ def _download(data_dir):
                 f"{path}: not the official file, and the other three are not all beside it; add "
                 "them or take this one away"
             )
-    mirrors = _answering(MIRRORS)
-    if not mirrors:
+    found, more = [], _answering(MIRRORS)
+
+    def mirrors():
+        yield from found
+        for mirror in more:
+            found.append(mirror)
+            yield mirror
+
+    if not any(mirrors()):
         raise OSError(
             f"MNIST is not on this computer, and no server that offers it answers. {_ADVICE}"
         )
@@ -360,7 +383,7 @@ def _download(data_dir):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name in FILE_NAMES:
-                _download_file(name, mirrors, folder)
+                _download_file(name, mirrors(), folder)
             return folder
         except ConnectionError as error:
             reasons.append(str(error))
@@ -372,26 +395,36 @@ def _download(data_dir):
 
 
 def _answering(mirrors):
-    """Return those of the mirrors that answer at all; all are asked at once, and only so long."""
+    """Yield those of the mirrors that answer, as they do, until the time for that is over.
+
+    The first is asked at once, each other one a head start later, if it is still needed then.
+    """
     import requests
 
-    answers = {}
+    answers, done = queue.SimpleQueue(), threading.Event()
 
-    def ask(mirror):
+    def ask(mirror, wait):
+        if done.wait(wait):
+            return
         try:
             with requests.get(mirror + FILE_NAMES[-1], stream=True, timeout=ANSWER_TIMEOUT) as r:
-                answers[mirror] = r.ok
-        except (requests.RequestException, OSError):
-            answers[mirror] = False
+                answers.put((mirror, r.ok))
+        except Exception:  # settings for a proxy can be wrong in many ways
+            answers.put((mirror, False))
 
-    # threads, since a name server that keeps silent cannot be hurried
-    threads = [threading.Thread(target=ask, args=(m,), daemon=True) for m in mirrors]
-    for thread in threads:
-        thread.start()
     deadline = time.monotonic() + ANSWER_TIMEOUT
-    for thread in threads:
-        thread.join(max(0, deadline - time.monotonic()))
-    return [mirror for mirror in mirrors if answers.get(mirror)]
+    # threads, since a name server that keeps silent cannot be hurried
+    for k, mirror in enumerate(mirrors):
+        threading.Thread(target=ask, args=(mirror, k * HEAD_START), daemon=True).start()
+    try:
+        for _ in mirrors:
+            mirror, is_good = answers.get(timeout=max(0, deadline - time.monotonic()))
+            if is_good:
+                yield mirror
+    except queue.Empty:
+        return
+    finally:
+        done.set()
 
 
 def _download_file(name, mirrors, folder):
@@ -402,22 +435,42 @@ def _download_file(name, mirrors, folder):
     """
     import pooch
     import requests
-    from tqdm import tqdm
 
     pooch.get_logger().setLevel("ERROR")  # its lines hold paths
     reasons = []
     for mirror in mirrors:
-        # total: pooch sets the true one, but asks first whether the bar is true, and 0 is not
-        bar = tqdm(desc=name, total=1, unit="B", unit_scale=True, file=sys.stdout, leave=False)
-        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=PAUSE_TIMEOUT)
         try:
-            pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=downloader)
+            # it writes to a temporary file, and moves that into place once its checksum is right
+            pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=_fetch)
             (folder / name).chmod(0o644)  # pooch leaves it to its owner alone; classes share it
             return
         except requests.RequestException as error:
             reasons.append(f"{mirror} fails ({type(error).__name__})")
         except ValueError:
             reasons.append(f"{mirror} has a wrong {name}")
-        finally:
-            bar.close()
     raise ConnectionError(", ".join(reasons))
+
+
+def _fetch(url, path, _pooch):
+    """Write what `url` has to `path`, and show a bar meanwhile. Raises ValueError if it is huge."""
+    import requests
+    from tqdm import tqdm
+
+    with (
+        requests.get(url, stream=True, timeout=PAUSE_TIMEOUT) as response,
+        open(path, "wb") as file,
+    ):
+        response.raise_for_status()
+        bar = tqdm(
+            desc=url.rsplit("/", 1)[1],
+            total=int(response.headers.get("Content-Length", 0)) or None,
+            unit="B",
+            unit_scale=True,
+            file=sys.stdout,
+            leave=False,
+        )
+        with bar:
+            for chunk in response.iter_content(1024):
+                bar.update(file.write(chunk))
+                if file.tell() > LARGEST_DOWNLOAD:
+                    raise ValueError(f"more than {LARGEST_DOWNLOAD:,} bytes")

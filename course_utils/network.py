@@ -132,11 +132,11 @@ class Network:
     """
 
     def __init__(self, layer_sizes, activation="relu", init="he", rng=0, dtype="float32"):
-        sizes = list(layer_sizes)
+        sizes = list(layer_sizes) if np.iterable(layer_sizes) else [layer_sizes]
         if len(sizes) < 2 or any(not isinstance(s, int | np.integer) or s < 1 for s in sizes):
             raise ValueError(
                 "layer_sizes must be two or more whole numbers of 1 or more, such as "
-                f"[784, 20, 10], but is {sizes}"
+                f"[784, 20, 10], but is {layer_sizes}"
             )
         with suppress(TypeError):  # of a type that NumPy does not know; told below
             dtype = np.dtype(dtype).name
@@ -190,7 +190,7 @@ class Network:
         Raises
         ------
         ValueError
-            If `X` has another shape, or its pixels are still 0–255.
+            If `X` has another shape, or its pixels are infinite or still 0–255.
         """
         return self._forward(self.check_images(X).astype(self.dtype, copy=False))[-1]
 
@@ -280,8 +280,8 @@ class Network:
         Raises
         ------
         ValueError
-            If the shape does not fit, the type is not a number, the pixels looked at are still
-            0–255, or, with all looked at, one is not finite.
+            If the shape does not fit, the type is not a number, or, of the pixels looked at, one is
+            infinite, or they are still 0–255. With all looked at, none may be nan.
         """
         X, n_in = np.asarray(X), self.layer_sizes[0]
         if X.ndim not in (1, 2) or X.shape[-1] != n_in:
@@ -297,8 +297,10 @@ class Network:
         if looked_at.size == 0:
             return X
         low, high = looked_at.min(), looked_at.max()
-        if rows is None and not (np.isfinite(low) and np.isfinite(high)):
-            raise ValueError("X must be finite, but holds nan or infinity; look with np.isnan(X)")
+        if np.isinf(low) or np.isinf(high) or (rows is None and np.isnan(low)):
+            raise ValueError(
+                "X must be finite, but holds nan or infinity; look with np.isfinite(X)"
+            )
         # standardised pixels may be larger than 2, but then others are negative
         if low >= 0 and high > 2:
             raise ValueError(

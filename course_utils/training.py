@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ class History:
 
 
 class DivergenceError(ArithmeticError):
-    """Raised when the loss is no longer a finite number.
+    """Raised when training has come to nothing: loss or parameters are no longer finite, or huge.
 
     Attributes
     ----------
@@ -111,7 +112,8 @@ def sgd(
     shuffle : bool
         Whether each epoch has a new random order.
     rng : int or numpy.random.Generator
-        The same seed gives the same order.
+        The same seed gives the same order, and on one computer the same weights, bit for bit. With
+        another number of cores for matrix products they differ by rounding, less than 1e-5.
 
     Returns
     -------
@@ -123,18 +125,20 @@ def sgd(
     ValueError
         At once, if an option or the data is not as described above.
     DivergenceError
-        During training, if a loss is not finite; the step it belongs to is not taken.
+        During training, if a loss is not finite; the step it belongs to is not taken. Also at the
+        end of an epoch, if a parameter is not finite.
     """
     X, y = network.check_examples(X, y, rows=None)
     for name, value in [("epochs", epochs), ("batch_size", batch_size)]:
         if not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name} must be a whole number of 1 or more, but is {value!r}")
     for name, value, fits, allowed in [
-        ("learning_rate", learning_rate, learning_rate > 0, "more than 0"),
-        ("momentum", momentum, 0 <= momentum < 1, "from 0 to less than 1"),
-        ("l2", l2, l2 >= 0, "0 or more"),
+        ("learning_rate", learning_rate, lambda v: v > 0, "more than 0"),
+        ("momentum", momentum, lambda v: 0 <= v < 1, "from 0 to less than 1"),
+        ("l2", l2, lambda v: v >= 0, "0 or more"),
     ]:
-        if not (fits and np.isfinite(value)):
+        is_number = isinstance(value, float | int | np.floating | np.integer)
+        if not (is_number and fits(value) and value <= sys.float_info.max):
             raise ValueError(f"{name} must be a finite number {allowed}, but is {value!r}")
     rng = np.random.default_rng(rng)
     return _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuffle, rng)
@@ -156,9 +160,7 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
                 if not math.isfinite(loss):
                     raise DivergenceError(
                         f"the loss is no longer a finite number at iteration {iteration:,} (epoch "
-                        f"{epoch}): the steps are too large. Lower learning_rate (now "
-                        f"{learning_rate:g}), perhaps to a tenth, or momentum or l2, and start "
-                        "again from a new network"
+                        f"{epoch}): {_too_large(learning_rate)}"
                     )
                 step = grads.vector
                 step *= -learning_rate
@@ -168,6 +170,18 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
                     step = velocity
                 parameters += step
             yield Step(epoch, iteration, loss)
+        if not np.isfinite(parameters).all():
+            raise DivergenceError(
+                f"a weight or bias is no longer a finite number after epoch {epoch}: "
+                + _too_large(learning_rate)
+            )
+
+
+def _too_large(learning_rate):
+    return (
+        f"the steps are too large. Lower learning_rate (now {learning_rate:g}), perhaps to a "
+        "tenth, or momentum or l2, and start again from a new network"
+    )
 
 
 def train(
@@ -183,12 +197,15 @@ def train(
     shuffle=True,
     rng=0,
     validation=None,
+    checkpoint=None,
     progress=True,
 ):
     """Train `network` by `sgd`, with a progress bar, and return the history.
 
     An interrupt (Ctrl-C, or the kernel's stop button) ends training after the iteration under way:
-    the network keeps what it has learned, the history so far is returned, and a line says so.
+    the network keeps what it has learned, the history so far is returned, and a line says so. To go
+    on, call `train` again: it starts from the weights that the network has, with a momentum of its
+    own.
 
     Parameters
     ----------
@@ -197,6 +214,10 @@ def train(
     validation : tuple of (X, y), optional
         Images and labels that are not trained on. With them, both accuracies are measured after
         each epoch.
+    checkpoint : path-like, optional
+        A file to save the network to after each epoch, by `Network.save`. After a crash,
+        `Network.load` has the network as it was at the end of the last whole epoch. If the file
+        cannot be written, a line says so and training goes on.
     progress : bool
         Whether to show a bar with epoch, iteration and loss.
 
@@ -208,13 +229,19 @@ def train(
     ------
     ValueError
         At once, if an option or the data is not as described.
+    FileNotFoundError
+        At once, if there is no folder for the checkpoint.
     DivergenceError
-        If the loss is no longer finite. Its attribute `history` holds what was seen until then.
+        As in `sgd`; or if the mean loss of an epoch is both more than ten times that of a guess,
+        ln(number of classes), and more than that of the first iteration. The attribute `history`
+        holds what was seen until then.
     """
     from tqdm import tqdm
 
     if validation is not None:
-        validation = network.check_examples(*validation, rows=None)
+        validation = _checked_validation(network, validation)
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise FileNotFoundError(f"checkpoint: there is no folder for {checkpoint}; make it first")
     steps = sgd(
         network,
         X,
@@ -237,6 +264,13 @@ def train(
                 if step.iteration % per_epoch == 0:
                     loss = float(np.mean(history.loss[-per_epoch:]))
                     history.epochs.append(_epoch(step, loss, network, X, y, validation))
+                    if loss > max(10 * math.log(network.layer_sizes[-1]), history.loss[0]):
+                        raise DivergenceError(
+                            f"the loss is {loss:.3g} after epoch {step.epoch}, and far worse than "
+                            f"that of a guess: {_too_large(learning_rate)}"
+                        )
+                    if checkpoint is not None:
+                        _save(network, checkpoint)
                 if bar.update():  # true when it was drawn again, some ten times a second
                     _describe(bar, step, epochs)
                 if interrupts:
@@ -245,7 +279,7 @@ def train(
             error.history = history
             raise
         _describe(bar, step, epochs)
-    if interrupts:
+    if interrupts and step.iteration < epochs * per_epoch:  # not in the last one: all is done
         history.interrupted = True
         print(
             f"Interrupted after iteration {step.iteration:,} (epoch {step.epoch} of {epochs}). "
@@ -295,6 +329,24 @@ def _epoch(step, loss, network, X, y, validation):
     if validation is not None:
         accuracies = (network.accuracy(X, y), network.accuracy(*validation))
     return Epoch(step.epoch, step.iteration, loss, *accuracies)
+
+
+def _checked_validation(network, validation):
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        kind = type(validation).__name__
+        raise ValueError(f"validation must be a pair of images and labels, (X, y), but is {kind}")
+    try:
+        return network.check_examples(*validation, rows=None)
+    except ValueError as error:
+        raise ValueError(f"in validation: {error}") from None
+
+
+def _save(network, checkpoint):
+    try:
+        network.save(checkpoint)
+    except OSError as error:  # such as a full disk, which need not cost what was learned
+        reason = error.strerror or type(error).__name__  # str(error) would hold a path
+        print(f"The checkpoint cannot be written ({reason}); training goes on without it.")
 
 
 @contextmanager

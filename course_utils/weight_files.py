@@ -1,15 +1,27 @@
 """Read and write network parameters on disk, without ever running what a file says.
 
 A pickle is a small program: `pickle.load` carries out whatever it names. The reader here knows two
-names, that of an array and that of an array's type, and builds both itself from plain bytes.
+names, that of an array and that of an array's type, and builds both itself from plain bytes. It
+also takes only the instructions that these need, and not many: some few bytes of others are enough
+to fill any memory, or to compute for ever.
 """
 
 import io
+import math
 import os
 import pickle
+import reprlib
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
+
+# the arrays of a file may take so many bytes, or so many times the file's size
+SIZE_LIMIT, SIZE_RATIO = 64_000_000, 4
+MAX_ARRAYS = 1000
+_MAX_HEADER = 1000  # bytes; NumPy parses it as Python
+_MAX_READS = 100 * MAX_ARRAYS  # of an unpickler, which reads each instruction by itself
 
 
 def write_npz(path, arrays, activation):
@@ -70,35 +82,100 @@ def read(path):
     return _checked_layers(path, arrays), activation
 
 
+def _check_size(n_bytes, data):
+    if n_bytes > max(SIZE_LIMIT, SIZE_RATIO * len(data)):
+        raise ValueError(f"its arrays need {n_bytes:,} bytes, but it has only {len(data):,}")
+
+
 def _read_npz(path, data):
+    name = None
+    arrays = {}
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = dict(file)
-    except Exception as e:  # a broken zip file, too, can raise almost anything
-        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({e})") from e
+        if data.count(b"PK\x01\x02") > MAX_ARRAYS:  # how a zip file begins each entry of its list
+            raise ValueError(f"it holds more than {MAX_ARRAYS:,} arrays")
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            _check_size(sum(member.file_size for member in file.infolist()), data)
+            for member in file.infolist():
+                name = member.filename.removesuffix(".npy")
+                if name in arrays:
+                    raise ValueError("there are two of that name")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError("compressed in a way that NumPy does not use")
+                with file.open(member) as opened:  # may hold more than it says; not read
+                    arrays[name] = _read_npy(opened.read(member.file_size))
+    except Exception as e:  # a broken zip file can raise almost anything
+        where = "" if name is None else f"{reprlib.repr(name)}: "
+        raise ValueError(
+            f"{path}: not a readable .npz file of plain arrays ({where}{_short(e)})"
+        ) from e
     activation = arrays.pop("activation", None)
     if activation is None:
         return arrays, None
-    activation = np.asarray(activation)  # np.load gives bytes for what is no array
-    if activation.dtype.kind != "U" or activation.ndim != 0:
+    activation = np.asarray(activation)
+    if activation.dtype.kind != "U" or activation.ndim != 0 or activation.itemsize > 100:
         raise ValueError(f"{path}: activation must be one word, but is {activation.dtype}")
-    return arrays, str(activation)
+    try:
+        return arrays, str(activation)
+    except (ValueError, SystemError) as e:  # NumPy's, for what is no letter
+        raise ValueError(f"{path}: activation must be one word, but is no text ({e})") from e
+
+
+def _short(error):
+    return str(error)[:300] or type(error).__name__  # what it quotes from the file may be long
+
+
+def _read_npy(data):
+    """Return the array in the bytes of an ``.npy`` file, or the bytes if they are none."""
+    if not data.startswith(np.lib.format.MAGIC_PREFIX):
+        return data
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file, _MAX_HEADER)
+    else:
+        shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(file, _MAX_HEADER)
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects, not of numbers")
+    data = data[file.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"{dtype} of shape {shape} does not take {len(data):,} bytes")
+    return _array(data, dtype, shape, fortran_order)
+
+
+def _array(data, dtype, shape, fortran_order):
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def _read_pickle(path, data):
     try:
-        content = _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+        content = _ArrayUnpickler(_FewReads(data), encoding="latin1").load()
         if isinstance(content, list | tuple):  # weight, bias, weight, bias, …
             names = [f"{kind}{k // 2 + 1}" for k in range(len(content)) for kind in "Wb"[k % 2]]
             content = dict(zip(names, content, strict=True))
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dict or list of arrays")
+        if len(content) > MAX_ARRAYS:
+            raise ValueError(f"it holds more than {MAX_ARRAYS:,} arrays")
+        pickled = [value for value in content.values() if isinstance(value, _PickledArray)]
+        _check_size(sum(len(array.state[-1]) for array in pickled), data)
         return {
             name: value.to_numpy(name) if isinstance(value, _PickledArray) else value
             for name, value in content.items()
         }
     except Exception as e:  # a broken pickle can raise almost anything
-        raise ValueError(f"{path}: not a pickle of plain NumPy arrays ({e})") from e
+        raise ValueError(f"{path}: not a pickle of plain NumPy arrays ({_short(e)})") from e
+
+
+class _FewReads(io.BytesIO):
+    """A file in memory that may be read from only so many times."""
+
+    n_reads = 0
+
+    def read(self, *size):
+        self.n_reads += 1
+        if self.n_reads > _MAX_READS:
+            raise ValueError("it has far more instructions than the arrays of a network need")
+        return super().read(*size)
 
 
 class _PickledType:
@@ -111,6 +188,8 @@ class _PickledType:
         self.order = state[1]
 
     def to_numpy(self):
+        if not (isinstance(self.name, str) and len(self.name) < 10 and isinstance(self.order, str)):
+            raise ValueError("a type of numbers without a plain name")
         return np.dtype(self.name).newbyteorder(self.order)
 
 
@@ -130,8 +209,7 @@ class _PickledArray:
             raise ValueError(f"{name} is an array of type {dtype}, not of real numbers")
         if isinstance(data, str):  # Python 2 wrote bytes as text
             data = data.encode("latin1")
-        flat = np.frombuffer(data, dtype)
-        return flat.reshape(shape, order="F" if fortran_order else "C")
+        return _array(data, dtype, shape, fortran_order)
 
 
 class _PickledBuffer(_PickledArray):
@@ -141,8 +219,23 @@ class _PickledBuffer(_PickledArray):
         self.state = None, shape, dtype, order == "F", data
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that knows the names which arrays need, and refuses every other."""
+# the instructions of a pickle that build numbers, texts, tuples, lists, dicts and arrays
+_INSTRUCTIONS = """
+    PROTO STOP MARK PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET
+    NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
+    STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE
+    BINBYTES SHORT_BINBYTES BINBYTES8
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT
+    GLOBAL STACK_GLOBAL INST REDUCE
+""".split()  # noqa: SIM905 - easier to read
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    """An unpickler that knows the names and the instructions which arrays need, and no other.
+
+    It is Python's own, in the form that is written in Python: there the table of instructions can
+    be replaced.
+    """
 
     def find_class(self, module, name):
         known = {
@@ -152,11 +245,65 @@ class _ArrayUnpickler(pickle.Unpickler):
             ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
             ("numpy.core.numeric", "_frombuffer"): _PickledBuffer,
             ("numpy._core.numeric", "_frombuffer"): _PickledBuffer,
-            ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),
+            ("_codecs", "encode"): _same_text,
         }
         if (module, name) not in known:
-            raise ValueError(f"it names {module}.{name}, which is not allowed and was not run")
+            name = reprlib.repr(f"{module}.{name}").strip("'")
+            raise ValueError(f"it names {name}, which is not allowed and was not run")
         return known[module, name]
+
+    def load_frame(self):  # frames only help to read ahead
+        self.read(8)
+
+    def load_bytearray8(self):  # without making room for as much as it promises
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(self.read(length))
+
+    def load_build(self):
+        state, built = self.stack.pop(), self.stack[-1]
+        if not isinstance(built, _PickledArray | _PickledType):
+            raise ValueError("it changes what is not an array")
+        built.__setstate__(state)
+
+    def load_setitems(self):
+        items = self.pop_mark()
+        self._set_items(items[::2], items[1::2])
+
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set_items([key], [value])
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append({})
+        self._set_items(items[::2], items[1::2])
+
+    def _set_items(self, keys, values):
+        for key in keys:  # tuples of tuples of tuples … can take for ever to look up
+            if not isinstance(key, str | int | None):
+                raise ValueError(f"it has a {type(key).__name__} where a name must be")
+        self.stack[-1].update(zip(keys, values, strict=True))
+
+    def load_other(self):
+        raise ValueError("it has an instruction that arrays do not need")
+
+    dispatch = dict.fromkeys(range(256), load_other)
+    dispatch |= {
+        code: pickle._Unpickler.dispatch[code]
+        for code in (getattr(pickle, name)[0] for name in _INSTRUCTIONS)
+    }
+    dispatch |= {
+        pickle.FRAME[0]: load_frame,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
+        pickle.BUILD[0]: load_build,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.DICT[0]: load_dict,
+    }
+
+
+def _same_text(text, _encoding):
+    return text  # NumPy's bytes in old pickles; `_PickledArray` turns them into bytes, once
 
 
 def _checked_layers(path, arrays):
@@ -165,7 +312,7 @@ def _checked_layers(path, arrays):
     expected = [f"{kind}{k}" for k in range(1, n_layers + 1) for kind in "Wb"]
     if set(arrays) != set(expected):
         missing = ", ".join(name for name in expected if name not in arrays) or "nothing"
-        extra = ", ".join(repr(name) for name in arrays if name not in expected) or "nothing"
+        extra = reprlib.repr([name for name in arrays if name not in expected])[1:-1] or "nothing"
         raise ValueError(
             f"{path}: a network's file holds W1, b1, W2, b2, …; missing: {missing}; "
             f"not a parameter: {extra}"

@@ -22,6 +22,7 @@ from idx_files import (
     write_files,
     zipped,
 )
+from mutated_files import mutated
 
 from course_utils import Digits, data_path, datasets, load_mnist, read_idx
 
@@ -213,6 +214,39 @@ def test_wrong_sizes_cost_no_memory(tmp_path, data):
     assert peak < 1_000_000
 
 
+def bomb(n, ratio_of_numbers=0):
+    """Return a gzip file of `n` bytes of an array, as its header says."""
+    numbers = np.zeros(n, "u1")
+    rng = np.random.default_rng(0)
+    n_random = int(ratio_of_numbers * n)
+    numbers[:n_random] = rng.integers(256, size=n_random, dtype="u1")
+    return gzip.compress(idx_bytes(numbers), 1)
+
+
+def test_gzip_that_unpacks_as_its_header_says_to_far_too_much_is_refused(tmp_path):
+    path = tmp_path / "x.gz"
+    path.write_bytes(bomb(100_000_000))
+    size = path.stat().st_size
+    assert size < 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            ValueError, match=f"{size:,} bytes that unpack to 100,000,008; .*gunzip"
+        ):
+            read_idx(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * size
+
+
+def test_gzip_of_a_large_array_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "_UNPACK_LIMIT", 1000)
+    path = tmp_path / "x.gz"
+    path.write_bytes(bomb(10_000, ratio_of_numbers=0.2))
+    assert read_idx(path).shape == (10_000,)
+
+
 # ---------------------------------------------------------------------------------------------------
 # read_idx: any bytes at all
 
@@ -252,17 +286,6 @@ def test_any_bytes_give_an_array_or_a_value_error(scratch, data, is_zipped):
     array = assert_array_or_value_error(scratch / "any", zipped(data) if is_zipped else data)
     if array is not None and not data.startswith(b"\x1f\x8b"):
         assert idx_bytes(array) == data  # nothing was left out, nothing made up
-
-
-@st.composite
-def mutated(draw, original):
-    """Draw `original` with a few of its bytes changed, left out, or put in."""
-    data = bytearray(original)
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 20)) | st.just(len(data)))
-        data[start:stop] = draw(st.binary(max_size=20))
-    return bytes(data)
 
 
 SMALL = idx_bytes(np.arange(60, dtype="u1").reshape(3, 4, 5))
@@ -474,12 +497,20 @@ def test_mnist_dir_wins_over_the_own_folder(tmp_path, monkeypatch, official):
 
 
 @pytest.mark.parametrize("missing", datasets.FILE_NAMES)
-def test_incomplete_folder_is_passed_over(tmp_path, monkeypatch, official, missing):
+@pytest.mark.parametrize("where", ["data_dir", "MNIST_DIR"])
+def test_incomplete_folder_is_passed_over_in_a_plain_line(
+    tmp_path, monkeypatch, capsys, official, missing, where
+):
     write_files(tmp_path / "own", official)
     mine, _ = small_mnist(n_train=11)
     del mine[missing]
-    monkeypatch.setenv("MNIST_DIR", str(write_files(tmp_path / "there", mine)))
-    assert len(load_mnist().X_train) == 30
+    folder = str(write_files(tmp_path / "there", mine))
+    if where == "MNIST_DIR":
+        monkeypatch.setenv("MNIST_DIR", folder)
+    digits = load_mnist(data_dir=folder if where == "data_dir" else None)
+    assert len(digits.X_train) == 30
+    line = f"{where} has no {missing}, so MNIST is looked for elsewhere.\n"
+    assert capsys.readouterr() == (line, "")
 
 
 def test_own_folder_is_trusted_only_with_the_right_checksums(tmp_path, official):

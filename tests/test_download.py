@@ -3,19 +3,21 @@
 import contextlib
 import errno
 import http.server
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pooch
 import pytest
-from idx_files import flipped, make_official, small_mnist, write_files
+from idx_files import flipped, make_official, small_mnist, write_files, zipped
 
 from course_utils import data_path, datasets, load_mnist
 
@@ -52,9 +54,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def missing(self, data):
         self.send_error(404)
 
-    def cut(self, data):
+    def forbidden(self, data):
+        self.send_error(403)
+
+    def busy(self, data):
+        self.send_error(503)
+
+    def loop(self, data):
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+    def cut(self, data, length=None):
         self.start(len(data))
-        self.wfile.write(data[: len(data) // 2])
+        self.wfile.write(data[: len(data) // 2 if length is None else length])
+
+    def cut_at_0(self, data):
+        self.cut(data, 0)
+
+    def cut_at_1(self, data):
+        self.cut(data, 1)
+
+    def cut_at_last(self, data):
+        self.cut(data, len(data) - 1)
 
     def short(self, data):
         self.start(len(data) // 2)
@@ -62,6 +84,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def flip(self, data):
         self.good(flipped(data, len(data) // 2))
+
+    def other(self, data):
+        """Send another valid gzip file."""
+        self.good(zipped(b"not these digits"))
+
+    def endless(self, data):
+        """Send a file that never ends; its length is not said."""
+        self.send_response(200)
+        self.end_headers()
+        while not self.server.closing.is_set():
+            self.wfile.write(bytes(1_000_000))
 
     def html(self, data):
         page = b"<!DOCTYPE html><title>Log in to use this network</title>"
@@ -77,8 +110,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"H")
 
     def stall(self, data):
-        self.start(len(data))
-        self.wfile.write(data[: len(data) // 2])
+        self.cut(data)
+        self.server.stalled.set()
         self.server.closing.wait()
 
     def slow(self, data):
@@ -102,7 +135,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.requests, self.closing = files, [], threading.Event()
+        self.files, self.requests = files, []
+        self.closing, self.stalled = threading.Event(), threading.Event()
 
     def mirrors(self, *faults):
         """Return the addresses of mirrors with these faults."""
@@ -158,7 +192,8 @@ def project(tmp_path, monkeypatch, files):
     for name in ("MNIST_DIR", "MNIST_SOURCE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(datasets, "ANSWER_TIMEOUT", 0.6)
+    monkeypatch.setattr(datasets, "ANSWER_TIMEOUT", 1.5)
+    monkeypatch.setattr(datasets, "HEAD_START", 0.3)
     monkeypatch.setattr(datasets, "PAUSE_TIMEOUT", 5)
     monkeypatch.setattr(datasets, "_project_data", lambda: tmp_path / "project" / "data")
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
@@ -188,15 +223,15 @@ def make_impossible(folder):
 
 def fill_disk(monkeypatch, full):
     """Let the disk be full after 100 bytes of each download into the folders `full`."""
-    download = pooch.HTTPDownloader.__call__
+    fetch = datasets._fetch
 
-    def call(self, url, output_file, pooch, **options):
-        if Path(output_file).parent not in full:
-            return download(self, url, output_file, pooch, **options)
-        Path(output_file).write_bytes(bytes(100))
+    def fetch_a_little(url, path, pooch):
+        if Path(path).parent not in full:
+            return fetch(url, path, pooch)
+        Path(path).write_bytes(bytes(100))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", call)
+    monkeypatch.setattr(datasets, "_fetch", fetch_a_little)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -250,6 +285,7 @@ def test_offline_digits_need_no_server(use, server):
 
 def test_slow_download_that_is_under_way_goes_on(use, own, files, monkeypatch, capsys):
     monkeypatch.setattr(datasets, "PAUSE_TIMEOUT", 0.6)
+    monkeypatch.setattr(datasets, "ANSWER_TIMEOUT", 0.6)
     use("slow", "dead")
     start = time.monotonic()
     assert load_mnist(source="mnist").source == "mnist"
@@ -263,13 +299,18 @@ def test_slow_download_that_is_under_way_goes_on(use, own, files, monkeypatch, c
 # ---------------------------------------------------------------------------------------------------
 # bad mirrors
 
-FAULTS = ["dead", "broken", "missing", "cut", "short", "flip", "html", "silent", "drip", "stall"]
+FAULTS = [
+    *("dead", "broken", "missing", "forbidden", "busy", "loop"),
+    *("cut_at_0", "cut_at_1", "cut", "cut_at_last", "short"),
+    *("flip", "other", "html", "endless", "silent", "drip", "stall"),
+]
 
 
 @pytest.fixture(params=FAULTS)
 def fault(request, monkeypatch):
     if request.param == "stall":
         monkeypatch.setattr(datasets, "PAUSE_TIMEOUT", 0.3)
+    monkeypatch.setattr(datasets, "LARGEST_DOWNLOAD", 100_000)
     return request.param
 
 
@@ -295,7 +336,7 @@ def test_offline_digits_where_both_mirrors_fail(use, own, cache, capsys, tmp_pat
     assert contents(own) == contents(cache) == {}
 
 
-@pytest.mark.parametrize("faults", [["dead", "dead"], ["broken", "missing"], []])
+@pytest.mark.parametrize("faults", [["dead", "dead"], ["broken", "missing"], ["loop"], []])
 def test_line_when_no_server_answers(use, capsys, faults):
     use(*faults)
     load_mnist()
@@ -319,6 +360,33 @@ def test_message_says_what_was_wrong_with_each_mirror(use, server):
         f"MNIST could not be downloaded: {flip} has a wrong train-images-idx3-ubyte.gz, "
         f"{cut} fails (ChunkedEncodingError). {ADVICE}"
     )
+
+
+def test_a_silent_mirror_does_not_delay_a_good_one(use, monkeypatch):
+    monkeypatch.setattr(datasets, "ANSWER_TIMEOUT", 8)
+    use("silent", "good")
+    start = time.monotonic()
+    assert load_mnist(source="mnist").source == "mnist"
+    assert time.monotonic() - start < 4
+
+
+def test_a_quick_mirror_is_used_alone(use, server):
+    use("good", "broken")
+    load_mnist()
+    time.sleep(0.4)  # more than the head start
+    assert {fault for fault, _ in server.requests} == {"good"}
+
+
+@pytest.mark.parametrize("proxy", ["dead", "http://", "://", "http://[", "socks9://127.0.0.1:1"])
+def test_proxy_that_leads_nowhere(use, closed_port, monkeypatch, capsys, proxy):
+    use("good", "good")
+    proxy = closed_port if proxy == "dead" else proxy
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert load_mnist().source == "uci-digits"
+    assert capsys.readouterr() == (NO_SERVER + SO, "")
 
 
 def test_bad_mirrors_are_not_asked_again_for_another_folder(use, server):
@@ -437,12 +505,13 @@ def test_no_file_is_left_when_the_system_stops_the_writing(server, tmp_path):
     assert contents(tmp_path / "first") == contents(tmp_path / "second") == {}
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut off", "empty"])
+@pytest.mark.parametrize("damage", ["flipped", "cut off", "empty", "another gzip"])
 def test_damaged_file_in_the_own_folder_is_replaced(use, server, own, files, damage):
     use("good")
     name = "train-labels-idx1-ubyte.gz"
     data = files[name]
-    bad = {"flipped": flipped(data, 20), "cut off": data[:-5], "empty": b""}[damage]
+    bad = {"flipped": flipped(data, 20), "cut off": data[:-5], "empty": b""}
+    bad = bad.get(damage, zipped(b"not these labels"))
     write_files(own, files | {name: bad})
     assert load_mnist().source == "mnist"
     assert contents(own) == files
@@ -506,3 +575,183 @@ def test_two_at_once_do_not_disturb_each_other(use, own, files):
         thread.join()
     assert [digits.source for digits in results] == ["mnist"] * 4
     assert contents(own) == files
+
+
+# ---------------------------------------------------------------------------------------------------
+# in processes of their own
+
+IN_A_PROCESS = """
+import hashlib, json, os, signal, sys
+from pathlib import Path
+import numpy, pooch, requests, tqdm
+from course_utils import datasets, load_mnist
+
+settings = json.loads(sys.argv[1])
+datasets.MIRRORS = tuple(settings["mirrors"])
+datasets.CHECKSUMS = settings["checksums"]
+datasets._own_folders = lambda: iter(map(Path, settings["folders"]))
+"""
+LOAD = """
+print(load_mnist(source="mnist"))
+"""
+
+
+@pytest.fixture
+def start(server, tmp_path):
+    """Start code in a process of its own, with the small MNIST and these folders; return it."""
+    started = []
+
+    def start(code, *folders, mirror="good"):
+        settings = {
+            "mirrors": server.mirrors(mirror),
+            "checksums": datasets.CHECKSUMS,
+            "folders": list(map(str, folders)),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", IN_A_PROCESS + code, json.dumps(settings)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def assert_loaded(process, n=30):
+    out, err = process.communicate(timeout=60)
+    assert f"Digits: {n} to train on, 20 to test on, from mnist" in out
+    assert err == ""
+
+
+def assert_no_bad_file(folder, files):
+    """Check that each file under a final name is whole, and return how many others there are."""
+    there = contents(folder)
+    for name in files.keys() & there.keys():
+        assert there[name] == files[name]
+    return len(there.keys() - files.keys())
+
+
+def test_two_processes_at_once(start, own, files):
+    for process in [start(LOAD, own) for _ in range(3)]:
+        assert_loaded(process)
+    assert contents(own) == files
+
+
+def test_killed_in_the_middle_of_a_file_and_started_again(start, server, own, files):
+    process = start(LOAD, own, mirror="stall")
+    assert server.stalled.wait(60)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    assert process.returncode != 0
+    assert_no_bad_file(own, files)
+    assert_loaded(start(LOAD, own))
+    assert_no_bad_file(own, files)
+    assert contents(own).items() >= files.items()
+
+
+KILLED_AT_EACH_CALL = """
+n_calls = 0
+
+def count(event, arguments):
+    global n_calls
+    if stop_at and event.startswith(("open", "os.", "shutil.", "tempfile.", "socket.connect")):
+        n_calls += 1
+        if n_calls == stop_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+stop_at = 0
+sys.addaudithook(count)
+own = Path(settings["folders"][0])
+sums = {name: datasets.CHECKSUMS[name] for name in datasets.FILE_NAMES}
+n_killed = 0
+while True:
+    for path in own.glob("*"):
+        path.unlink()
+    child = os.fork()
+    if not child:
+        stop_at = n_killed + 1
+        load_mnist(source="mnist")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    for path in own.glob("*"):
+        if path.name in sums:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[path.name], path.name
+    if status == 0:
+        break
+    assert status == signal.SIGKILL, status
+    n_killed += 1
+    if n_killed % 8 == 0:  # not each time, to be quick
+        assert load_mnist(source="mnist").source == "mnist"
+print("\\nkilled", n_killed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_killed_at_each_call_of_the_system_and_started_again(start, own, files):
+    process = start(KILLED_AT_EACH_CALL, own)
+    out, err = process.communicate(timeout=300)
+    assert err == ""
+    assert int(out.split()[-1]) > 20
+    assert contents(own) == files
+
+
+AS_NOBODY = """
+os.umask(0o077)
+if os.geteuid() == 0:  # root may do everything; be somebody else
+    os.setegid(65534)
+    os.seteuid(65534)
+"""
+
+
+@pytest.fixture
+def open_to_all():
+    """Make a folder that every user may look into, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+        for inside in path.iterdir():
+            inside.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+@pytest.mark.parametrize("flaw", ["folder read-only", "file of another user"])
+def test_what_must_not_be_written_or_read_is_passed_over(start, open_to_all, files, flaw):
+    first, second = open_to_all / "first", open_to_all / "second"
+    second.mkdir()
+    second.chmod(0o777)
+    name = datasets.FILE_NAMES[1]
+    if flaw == "folder read-only":
+        first.mkdir()
+        first.chmod(0o555)
+    else:
+        write_files(first, {name: files[name]})
+        (first / name).chmod(0)
+        first.chmod(0o1777)  # as /tmp: everybody may add files, nobody replace another's
+        if os.geteuid() != 0:
+            pytest.skip("only root can leave a file of another user")
+    assert_loaded(start(AS_NOBODY + LOAD, first, second))
+    assert contents(second) == files
+    assert assert_no_bad_file(first, files) == 0
+
+
+def test_the_name_of_the_cache_needs_no_home(start, tmp_path):
+    code = (
+        """
+for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"):
+    os.environ[name] = os.devnull
+"""
+        + "datasets._own_folders = lambda: iter([Path(pooch.os_cache('course_utils')) / 'mnist'])\n"
+    )
+    process = start(code + "print(load_mnist())")
+    out, err = process.communicate(timeout=60)
+    assert "a folder cannot be written" in out
+    assert out.rstrip().endswith("from uci-digits")
+    assert err == ""

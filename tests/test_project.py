@@ -1,9 +1,12 @@
 """What the set-up files, the texts and the stored notebooks promise, held against each other."""
 
+import contextlib
+import getpass
 import inspect
 import itertools
 import json
 import re
+import socket
 import tomllib
 from pathlib import Path
 
@@ -23,6 +26,7 @@ PAGES = (
     "jupyter nbconvert --to html --template classic --execute --output-dir html notebooks/*.ipynb"
 )
 
+ORDINARY_WORDS = {"localhost", "root", "user", "users", "course", "test", "student", "runner"}
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -86,6 +90,7 @@ def test_the_workflow_runs_the_checks_on_the_oldest_and_the_newest_python():
     matrix = jobs["checks"]["strategy"]["matrix"]
     assert matrix["python"] == [f"3.{min(minors)}", f"3.{max(minors)}"]
     assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert {"macos-latest", "macos-15-intel"} <= set(matrix["os"])  # Apple silicon and Intel
     for name in ("checks", "lower-bounds"):
         assert "bash .ci/run" in [step.get("run") for step in jobs[name]["steps"]]
 
@@ -96,8 +101,25 @@ def test_links_to_other_sites_are_tried_once_a_week_by_a_pinned_tool():
     links = workflow["jobs"]["links"]
     assert links["if"] == "github.event_name == 'schedule'"
     (tool,) = (step for step in links["steps"] if "lychee" in step.get("uses", ""))
-    assert re.fullmatch(r"lycheeverse/lychee-action@[0-9a-f]{40}", tool["uses"])
     assert tool["with"]["fail"] is True
+
+
+def test_each_action_of_the_workflow_is_pinned_by_its_commit_with_the_version_beside_it():
+    used = re.findall(r"uses: (.+)", read(".github/workflows/ci.yml"))
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_the_workflow_tries_coming_packages_and_looks_for_known_weaknesses_once_a_week():
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]
+    for name in ("pre-releases", "security"):
+        assert jobs[name]["if"].startswith("github.event_name == 'schedule'")
+    (run,) = (step for step in jobs["pre-releases"]["steps"] if step.get("run") == "bash .ci/run")
+    assert run["env"] == {"PIP_PRE": "1"}
+    commands = "\n".join(step.get("run", "") for step in jobs["security"]["steps"])
+    assert "pip-audit --requirement" in commands
+    assert "ruff check --select S" in commands
 
 
 # commands and texts
@@ -285,6 +307,14 @@ def test_a_stored_notebook_tells_nothing_of_the_time_and_the_computer(path):
         assert "execution" not in cell["metadata"], "run it with record_timing=False"
 
 
+def own_names():
+    """Return the names of the user and the computer that run the tests, if nothing else is so called."""
+    names = {socket.gethostname()}
+    with contextlib.suppress(OSError, KeyError, ImportError):  # a user without a name
+        names.add(getpass.getuser())
+    return {name for name in names if len(name) > 3 and name.lower() not in ORDINARY_WORDS}
+
+
 def telltale(text):
     return re.search(
         r"(?<![\w<>.:/+])(?:~|/[A-Za-z][\w.-]*)/[\w.-]+"  # a path; not "km/h", "</b>", "https://"
@@ -292,7 +322,9 @@ def telltale(text):
         r"|object at 0x"
         r"|Warning:"
         r"|\b\d\d?:\d\d:\d\d\b"
-        r"|\b(?:19|20)\d\d-\d\d-\d\d\b",
+        r"|\b(?:19|20)\d\d-\d\d-\d\d\b"
+        r"|\b[\w.-]+@[\w-]+[:.][\w~/]"  # a user at a host
+        + "".join(rf"|(?<!\w){re.escape(name)}(?!\w)" for name in own_names()),
         text,
     )
 
@@ -308,10 +340,19 @@ def telltale(text):
         "RuntimeWarning: overflow",
         "at 09:30:01",
         "2026-11-21",
+        "ada@laptop:~$ ls",
     ],
 )
 def test_telltale_finds(text):
     assert telltale(text)
+
+
+def test_telltale_finds_the_names_of_user_and_computer(monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: "lovelace")
+    monkeypatch.setattr(socket, "gethostname", lambda: "engine-2")
+    assert telltale("trained by lovelace")
+    assert telltale("engine-2: done")
+    assert not telltale("lovelaces engine-20")
 
 
 @pytest.mark.parametrize(

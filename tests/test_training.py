@@ -4,6 +4,7 @@ import copy
 import functools
 import itertools
 import math
+import os
 import re
 import signal
 import sys
@@ -13,9 +14,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import tqdm
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from course_utils import training
+from course_utils import load_mnist, training
 from course_utils.network import Network
 from course_utils.training import DivergenceError, History, sgd, train
 
@@ -194,6 +197,140 @@ def test_training_goes_on_from_where_it_was():
     np.testing.assert_array_equal(at_once.params.vector, in_parts.params.vector)
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    n=st.integers(1, 12),
+    batch_size=st.integers(1, 15),
+    epochs=st.integers(2, 4),
+    l2=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 2**32 - 1),
+    data=st.data(),
+)
+def test_training_in_two_halves_with_one_generator_is_training_at_once(
+    n, batch_size, epochs, l2, seed, data
+):
+    at_once, (X, y) = small_network(), examples(n)
+    in_halves = copy.deepcopy(at_once)
+    options = {"batch_size": batch_size, "l2": l2, "progress": False}
+    loss = train(at_once, X, y, epochs=epochs, rng=seed, **options).loss
+    first, rng = data.draw(st.integers(1, epochs - 1)), np.random.default_rng(seed)
+    halves = [
+        train(in_halves, X, y, epochs=part, rng=rng, **options).loss
+        for part in (first, epochs - first)
+    ]
+    assert loss == halves[0] + halves[1]
+    np.testing.assert_array_equal(at_once.params.vector, in_halves.params.vector)
+
+
+# a checkpoint
+
+
+def test_a_checkpoint_is_saved_after_each_epoch(tmp_path, monkeypatch):
+    network, (X, y) = small_network(), examples()
+    replayed, path = copy.deepcopy(network), tmp_path / "weights.npz"
+    saved, save = [], Network.save
+
+    def spy(self, path):
+        save(self, path)
+        saved.append(Network.load(path).params.vector)
+
+    monkeypatch.setattr(Network, "save", spy)
+    train(network, X, y, epochs=3, batch_size=4, shuffle=False, checkpoint=path, progress=False)
+    assert len(saved) == 3
+    for vector in saved:
+        train(replayed, X, y, epochs=1, batch_size=4, shuffle=False, progress=False)
+        np.testing.assert_array_equal(vector, replayed.params.vector)
+    assert os.listdir(tmp_path) == ["weights.npz"]
+
+
+def test_a_checkpoint_without_a_folder_is_told_at_once(tmp_path):
+    network, (X, y) = small_network(), examples()
+    before = network.params.vector.copy()
+    with pytest.raises(
+        FileNotFoundError, match=r"checkpoint: there is no folder .*; make it first"
+    ):
+        train(network, X, y, checkpoint=tmp_path / "missing" / "weights.npz")
+    np.testing.assert_array_equal(network.params.vector, before)
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_nothing_that_was_learned(tmp_path, capsys):
+    network, (X, y) = small_network(), examples()
+    (tmp_path / "weights.npz").mkdir()  # not even root can write a file there
+    history = train(network, X, y, epochs=2, checkpoint=tmp_path / "weights.npz", progress=False)
+    assert len(history.epochs) == 2
+    out, _ = capsys.readouterr()
+    assert re.fullmatch(r"(The checkpoint cannot be written \(.+\); .*\n){2}", out)
+    assert str(tmp_path) not in out
+    assert os.listdir(tmp_path) == ["weights.npz"]
+
+
+# images of every kind
+
+
+KINDS = {
+    "float32": lambda X, _: X.astype(np.float32),
+    "float16": lambda X, _: X.astype(np.float16),
+    "whole numbers": lambda X, _: X.astype(np.int64),
+    "bytes": lambda X, _: X.astype(np.uint8),
+    "booleans": lambda X, _: X.astype(bool),
+    "other byte order": lambda X, _: X.astype(">f8"),
+    "Fortran order": lambda X, _: np.asfortranarray(X),
+    "every other column": lambda X, _: np.repeat(X, 2, axis=1)[:, ::2],
+    "backwards in memory": lambda X, _: X[::-1].copy()[::-1],
+    "memory-mapped": lambda X, path: np.load(npy_file(path, X), mmap_mode="r"),
+    "list": lambda X, _: X.tolist(),
+}
+
+
+def npy_file(folder, array):
+    np.save(folder / "images.npy", array)
+    return folder / "images.npy"
+
+
+@both
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_images_of_any_kind_train_alike_and_are_not_changed(run, kind, tmp_path):
+    bits, y = (examples(10)[0] > 0.5).astype(float), examples(10)[1]  # exact in each type
+    expected, network = small_network(), small_network()
+    run(expected, bits, y, epochs=2, batch_size=4, momentum=0.5)
+    X, y = kind(bits, tmp_path), y.astype(np.uint8)
+    for array in (X, y):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    run(network, X, y, epochs=2, batch_size=4, momentum=0.5)
+    np.testing.assert_array_equal(network.params.vector, expected.params.vector)
+    np.testing.assert_array_equal(X, bits)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("X", "y", "batch_size"),
+    [
+        (np.full((8, 6), 0.5), np.arange(8) % 4, 3),
+        (np.zeros((8, 6)), np.arange(8) % 4, 3),
+        (examples(8)[0], np.full(8, 2), 3),
+        (examples(1)[0], np.array([3]), 1),
+        (examples(8)[0], np.arange(8) % 4, 1000),
+    ],
+    ids=["constant", "zeros", "one class", "one image", "batch larger than the set"],
+)
+def test_odd_data_is_learned_as_far_as_it_can_be(dtype, X, y, batch_size):
+    network = small_network(dtype=dtype)
+    history = train(network, X, y, epochs=60, batch_size=batch_size, progress=False)
+    assert len(history.loss) == 60 * math.ceil(len(X) / batch_size)
+    assert history.epochs[-1].loss < history.epochs[0].loss + 0.1  # ln 4 from the start for zeros
+    assert network.accuracy(X, y) >= np.bincount(y).max() / len(y)
+
+
+@pytest.mark.parametrize("learning_rate", [5e-324, 1e-300, 1e-30])
+def test_a_tiny_learning_rate_moves_next_to_nothing(learning_rate):
+    network, (X, y) = small_network(dtype="float32"), examples()
+    before = network.params.vector.copy()
+    history = train(network, X, y, learning_rate=learning_rate, progress=False)
+    np.testing.assert_allclose(network.params.vector, before, rtol=0, atol=1e-20)
+    assert history.epochs[0].loss == pytest.approx(history.epochs[-1].loss)
+
+
 # the history
 
 
@@ -287,6 +424,41 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_what_to_do(options):
     np.testing.assert_array_equal(network.params.vector, positions[-1])
 
 
+@pytest.fixture(scope="module")
+def digits():
+    return load_mnist(source="uci-digits")
+
+
+@pytest.mark.parametrize("learning_rate", [1e3, 1e5, 1e8])
+def test_a_run_that_blows_up_and_stays_finite_is_told(digits, learning_rate):
+    network = Network([784, 20, 10])
+    message = r"the loss is \d.* after epoch 1, and far worse than that of a guess: .*Lower"
+    with pytest.raises(DivergenceError, match=message) as told:
+        train(network, digits.X_train, digits.y_train, learning_rate=learning_rate, progress=False)
+    (epoch,) = told.value.history.epochs
+    assert 10 * math.log(10) < epoch.loss < 87.4
+    assert len(told.value.history.loss) == 45
+
+
+@pytest.mark.parametrize("learning_rate", [0.1, 1, 5])
+@pytest.mark.parametrize("init", ["he", "normal"])
+def test_a_bad_start_and_a_run_that_learns_nothing_are_not_taken_for_that(
+    digits, learning_rate, init
+):
+    network, options = Network([784, 20, 10], init=init), {"epochs": 2, "progress": False}
+    history = train(network, digits.X_train, digits.y_train, learning_rate=learning_rate, **options)
+    assert len(history.epochs) == 2
+
+
+@both
+def test_a_last_step_into_infinity_is_told(run):
+    network, (X, y) = small_network(dtype="float32"), examples()
+    with pytest.raises(
+        DivergenceError, match="a weight or bias is no longer a finite number after"
+    ):
+        run(network, X, y, epochs=1, batch_size=10, learning_rate=1e300)
+
+
 def test_the_first_step_is_not_taken_when_its_loss_is_not_finite():
     network, (X, y) = small_network(), examples()
     network.params["b2"][0] = math.nan
@@ -309,9 +481,12 @@ def test_the_first_step_is_not_taken_when_its_loss_is_not_finite():
             for name in ("epochs", "batch_size")
             for v in (0, -1, 1.5, "2")
         ],
-        *[("learning_rate", v, "more than 0") for v in (0, -1, math.nan, math.inf)],
-        *[("momentum", v, "from 0 to less than 1") for v in (1, -0.1, math.nan)],
-        *[("l2", v, "0 or more") for v in (-1, math.nan, math.inf)],
+        *[
+            ("learning_rate", v, "more than 0")
+            for v in (0, -1, math.nan, math.inf, 10**400, "0.1", None, 1j, [0.1])
+        ],
+        *[("momentum", v, "from 0 to less than 1") for v in (1, -0.1, math.nan, "0.9", None)],
+        *[("l2", v, "0 or more") for v in (-1, math.nan, math.inf, "0", None)],
     ],
 )
 def test_an_option_out_of_range_is_told_by_name(capsys, start, name, value, allowed):
@@ -357,9 +532,15 @@ def test_data_that_does_not_fit_is_told(start, X, y, message):
 def test_validation_data_that_does_not_fit_is_told_before_training(X, y, message):
     network = Network([784, 10])
     before = network.params.vector.copy()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^in validation: .*{message}"):
         train(network, np.zeros((2, 784)), [0, 1], validation=(X, y))
     np.testing.assert_array_equal(network.params.vector, before)
+
+
+@pytest.mark.parametrize("validation", [5, np.zeros((2, 784)), (np.zeros((2, 784)),), "ab"[:1]])
+def test_validation_that_is_no_pair_is_told(validation):
+    with pytest.raises(ValueError, match=r"^validation must be a pair .*\(X, y\), but is \w+$"):
+        train(Network([784, 10]), np.zeros((2, 784)), [0, 1], validation=validation)
 
 
 # interrupts
@@ -399,8 +580,13 @@ def interrupt_before_line(k):
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
-def test_an_interrupt_at_any_line_keeps_network_and_history_together(own_handler, capsys, momentum):
+def test_an_interrupt_at_any_line_keeps_network_and_history_together(
+    own_handler, capsys, tmp_path, monkeypatch, momentum
+):
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # to be quick
+    checkpoint = tmp_path / "weights.npz"
     X, y = examples(5)
+    data = {"validation": (X, y), "checkpoint": checkpoint, "progress": False}
     options = {"epochs": 2, "batch_size": 2, "momentum": momentum, "rng": 3}
     replay, losses = small_network(), []
     positions = [replay.params.vector.copy()]
@@ -411,7 +597,7 @@ def test_an_interrupt_at_any_line_keeps_network_and_history_together(own_handler
         network = small_network()
         with interrupt_before_line(k) as lines:
             try:
-                history = train(network, X, y, validation=(X, y), progress=False, **options)
+                history = train(network, X, y, **data, **options)
             except KeyboardInterrupt:
                 history = None
         assert signal.getsignal(signal.SIGINT) is own_handler, k
@@ -427,12 +613,19 @@ def test_an_interrupt_at_any_line_keeps_network_and_history_together(own_handler
         n = len(history.loss)
         outcomes += "I"
         moves.add(n)
-        assert history.interrupted is True, k
+        assert history.interrupted is (n < 6), k  # in the last iteration there is nothing to stop
         assert history.loss == losses[:n], k
         np.testing.assert_array_equal(network.params.vector, positions[n], str(k))
         assert [record.iteration for record in history.epochs] == [3, 6][: n // 3], k
-        assert out.startswith(f"Interrupted after iteration {n} (epoch {(n + 2) // 3} of 2)"), k
-        assert out.count("\n") == 1, k
+        if n < 6:
+            assert out.startswith(f"Interrupted after iteration {n} (epoch {(n + 2) // 3} of 2)"), k
+            assert out.count("\n") == 1, k
+        else:
+            assert out == "", k
+        network.predict(X)
+        if n >= 3:  # an epoch is over
+            saved = Network.load(checkpoint).params.vector
+            np.testing.assert_array_equal(saved, positions[3 * (n // 3)], str(k))
 
     assert history.loss == losses
     assert not history.interrupted
