@@ -607,9 +607,13 @@ def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch
     path = tmp_path / "checkpoint"
     with parallel_config(backend="dask"):
         table = sweep({"hidden": list(range(3, 9))}, *TINY, checkpoint=path, **QUIET)
-    assert [row.status for row in table] == ["done"] * 4 + ["failed", "done"]
-    assert "KilledWorker" in table.rows[4].message
-    assert len(path.read_bytes().splitlines()) == 5
+    assert table.column("hidden") == list(range(3, 9))
+    lost = [row for row in table if row.status == "failed"]
+    assert 7 in [row.setting["hidden"] for row in lost]
+    # Dask may blame a run that was on the same worker as well, but not most of them
+    assert len(lost) <= 3
+    assert all("KilledWorker" in row.message for row in lost)
+    assert len(path.read_bytes().splitlines()) == len(table) - len(lost)
     cluster.replace_the_dead()
 
 
