@@ -377,7 +377,10 @@ def test_a_quick_mirror_is_used_alone(use, server):
     assert {fault for fault, _ in server.requests} == {"good"}
 
 
-@pytest.mark.parametrize("proxy", ["dead", "http://", "://", "http://[", "socks9://127.0.0.1:1"])
+@pytest.mark.filterwarnings("error")  # as pytest turns an error in a thread into a warning
+@pytest.mark.parametrize(
+    "proxy", ["dead", "http://", "://", "http://[", "http://a..b", "socks9://127.0.0.1:1"]
+)
 def test_proxy_that_leads_nowhere(use, closed_port, monkeypatch, capsys, proxy):
     use("good", "good")
     proxy = closed_port if proxy == "dead" else proxy
