@@ -34,8 +34,7 @@ def sigmoid(z):
     array([0. , 0.5, 1. ])
     """
     z = _as_float(z)
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
 
 
 def relu(z):
@@ -92,6 +91,7 @@ def softmax(logits):
             f"softmax needs at least one score in each row, but got shape {logits.shape}; "
             "give it an array of shape (k,) or (n, k) with k of 1 or more"
         )
+    logits = np.asfortranarray(logits)  # column after column: quicker along rows as short as ten
     exps = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exps / exps.sum(axis=-1, keepdims=True)
 

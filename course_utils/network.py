@@ -16,7 +16,7 @@ from .functions import accuracy, check_labels, negative_log_likelihood, relu, si
 
 # name: the activation A = f(Z), and its slope dA/dZ written in terms of A
 ACTIVATIONS = {
-    "relu": (relu, lambda A: A > 0),
+    "relu": (relu, np.sign),  # 1 where A is positive, 0 where it is 0; A is never negative
     "sigmoid": (sigmoid, lambda A: A * (1 - A)),
 }
 
@@ -236,10 +236,10 @@ class Network:
         """Return ``[X, A1, …, probs]``: the input of each layer, and the answer."""
         activate, _ = ACTIVATIONS[self.activation]
         weights, biases = self.params.weights, self.params.biases
-        A = [X]
+        A = [X]  # np.dot is @, but quicker where the matrices are small
         for k in range(len(weights) - 1):
-            A.append(activate(A[k] @ weights[k] + biases[k]))
-        A.append(softmax(A[-1] @ weights[-1] + biases[-1]))
+            A.append(activate(np.dot(A[k], weights[k]) + biases[k]))
+        A.append(softmax(np.dot(A[-1], weights[-1]) + biases[-1]))
         return A
 
     def backpropagate(self, X, y, l2, grads):
@@ -252,16 +252,17 @@ class Network:
         *inputs, probs = self._forward(X)
         n = len(y)
         right = np.arange(n), y  # where in probs the right labels are
-        loss = negative_log_likelihood(probs[right])
+        p = probs[right]
+        loss = negative_log_likelihood(p)
         dZ = probs  # from here on probabilities minus truth, a mean an example
-        dZ[right] -= 1
+        dZ[right] = p - 1
         dZ /= n
         for k in reversed(range(len(inputs))):
             A, W = inputs[k], self.params.weights[k]
             np.dot(A.T, dZ, out=grads.weights[k])
             dZ.sum(axis=0, out=grads.biases[k])
             if k > 0:
-                dZ = (dZ @ W.T) * slope(A)
+                dZ = np.dot(dZ, W.T) * slope(A)
         if l2:
             weights = self.params.all_weights
             loss += l2 / 2 * float(weights @ weights)
@@ -296,7 +297,10 @@ class Network:
         looked_at = X if X.ndim == 1 else X[:rows]
         if looked_at.size == 0:
             return X
-        low, high = looked_at.min(), looked_at.max()
+        low, high = np.inf, -np.inf
+        for start in range(0, len(looked_at), 500):  # by parts, so that memory is read only once
+            part = looked_at[start : start + 500]
+            low, high = np.minimum(low, part.min()), np.maximum(high, part.max())
         if np.isinf(low) or np.isinf(high) or (rows is None and np.isnan(low)):
             raise ValueError(
                 "X must be finite, but holds nan or infinity; look with np.isfinite(X)"
@@ -304,7 +308,7 @@ class Network:
         # standardised pixels may be larger than 2, but then others are negative
         if low >= 0 and high > 2:
             raise ValueError(
-                f"pixels must be 0–1, but X goes up to {high}: they look like 0–255; divide by 255 "
+                f"pixels must be 0–1, but X goes up to {high:g}: they look like 0–255; divide by 255 "
                 "or load them with load_mnist(normalize=True)"
             )
         return X

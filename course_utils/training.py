@@ -148,13 +148,17 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
     parameters = network.params.vector
     velocity = np.zeros_like(parameters)
     grads = Parameters(network.layer_sizes, dtype=network.dtype)
+    X = np.ascontiguousarray(X)  # as it is, if its rows lie one after the other
+    images = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)  # for all minibatches
     iteration = 0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(X)) if shuffle else np.arange(len(X))
         for start in range(0, len(X), batch_size):
             batch = order[start : start + batch_size]
             iteration += 1
-            X_batch = X[batch].astype(network.dtype, copy=False)
+            # clip: with mode="raise", the default, NumPy would not write straight into `images`
+            X_batch = X.take(batch, axis=0, out=images[: len(batch)], mode="clip")
+            X_batch = X_batch.astype(network.dtype, copy=False)
             with np.errstate(over="ignore", invalid="ignore"):  # told below, in plain words
                 loss = network.backpropagate(X_batch, y[batch], l2, grads)
                 if not math.isfinite(loss):
