@@ -13,7 +13,8 @@ from .pictures import LiveCurves, digits_png, plot_run, weights_png
 from .runs import Kept, Run, Settings, as_digits
 
 SLICE = 0.02  # seconds of training between two looks at what the learner wants
-FRAME = 0.075  # seconds from picture to picture
+FRAME = 0.08  # seconds from picture to picture
+_IN_TURN = ("text", "digits", "text", "weights")  # beside the curves, one of these in each picture
 _BREATHS = 4  # turns of the event loop in each break, so that a click gets through in one of them
 _SERIES = (1, 2, 5)
 
@@ -240,7 +241,7 @@ class Playground(widgets.VBox):
             more = run.advance(SLICE)
             if not more or time.perf_counter() - drawn > FRAME:
                 drawn, n = time.perf_counter(), n + 1
-                self._draw(pictures=("digits", "weights")[n % 2 : n % 2 + 1] if more else None)
+                self._draw(_IN_TURN[n % len(_IN_TURN)] if more else None)
             for _ in range(_BREATHS):
                 await asyncio.sleep(0)
         self._show()
@@ -258,19 +259,20 @@ class Playground(widgets.VBox):
         self.train_button.disabled = self.training
         self.stop_button.disabled = not self.training
 
-    def _draw(self, pictures=None):
-        """Draw the curves and the named pictures, or all of them; the quick part, for each frame."""
+    def _draw(self, part=None):
+        """Draw the curves and one of the other parts, or all of them; quick, for each frame."""
         run = self.run
         run.look()
         if self._curves is None or not self._curves.fits(run, self.kept):
             self._curves = LiveCurves(run, self.kept)
         self.curves.value = self._curves.png(run)
-        if pictures is None or "digits" in pictures:
+        if part in (None, "digits"):
             self.test_digits.value = digits_png(run)
-        if pictures is None or "weights" in pictures:
+        if part in (None, "weights"):
             self.weights.value = weights_png(run)
-        self.progress.value = run.iteration / run.n_iterations
-        self.status.value = _status(run)
+        if part in (None, "text"):
+            self.progress.value = run.iteration / run.n_iterations
+            self.status.value = _status(run)
 
     def _say(self, text):
         self.message.value = (
