@@ -83,7 +83,7 @@ class Work:
         """Train for one epoch: 784-20-10 on all images, larger networks on fewer."""
         cells = [(hidden, batch) for hidden in HIDDEN for batch in BATCHES]
         for hidden, batch in [(20, 10), (50, 100)] if self.quick else cells:
-            wanted = len(self.X) if hidden == 20 else {1: 2_000, 10: 10_000}.get(batch, 20_000)
+            wanted = len(self.X) if hidden == 20 else {1: 1_000, 10: 6_000}.get(batch, 12_000)
             n = self.some(wanted)
             row = f"epoch of 784-{hidden}-10, batch {batch}"
             classes = self.sides | FLOORS
@@ -91,9 +91,8 @@ class Work:
 
     def epochs(self, name, hidden, batch, X, y, classes, **labels):
         """Return the row of one epoch on `X`, `y`."""
-        made = {
-            side: cls([784, hidden, 10], X, y, batch_size=batch) for side, cls in classes.items()
-        }
+        options = {"batch_size": batch, "learning_rate": 0.01 if batch == 1 else 0.1}
+        made = {side: cls([784, hidden, 10], X, y, **options) for side, cls in classes.items()}
         return self.compare(name, made, hidden=hidden, batch=batch, images=len(X), **labels)
 
     def compare(self, name, made, **labels):

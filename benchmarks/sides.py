@@ -62,11 +62,11 @@ class Side:
 
     def tune(self):
         """Warm up, and keep the quickest way."""
-        n = min(len(self.X), self.batch_size * max(2, min(50, 4000 // self.batch_size)))
+        n = min(len(self.X), self.batch_size * max(2, min(30, 2000 // self.batch_size)))
         X, y = self.X, self.y
         self.X, self.y = X[:n], y[:n]
         took = {}
-        for way in [*self.ways, *self.ways, *self.ways]:
+        for way in self.ways * 2:
             self.way = way
             took[way] = min(self.epoch(0), took.get(way, np.inf))
         self.way = min(took, key=took.get)
