@@ -111,10 +111,12 @@ def test_train_move_a_slider_stop_and_keep(panel, screenshots):
 
 
 def test_two_kept_runs_stand_side_by_side(panel, screenshots):
-    for keys in ([], ["ArrowLeft"] * 3):
+    code = panel.get_by_label("Code", exact=True)
+    for rate, keys in [("0.1", []), ("0.01", ["ArrowLeft"] * 3)]:
         set_slider(panel, "Learning rate", keys)
+        button(panel, "Reset").click()
+        playwright.expect(code).to_have_value(re.compile(f"learning_rate={rate},"))
         button(panel, "Train").click()
-        playwright.expect(status(panel)).to_contain_text(" s left.")
         playwright.expect(status(panel)).to_contain_text("Finished", timeout=120_000)
         button(panel, "Keep this run").click()
     table = panel.get_by_role("table").filter(has_text="Kept runs")
