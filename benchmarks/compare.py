@@ -41,16 +41,17 @@ def main():
     print(f"{work.environment['machine']}\n{work.digits!r}")
     if "torch" not in work.sides:
         print("PyTorch is not installed, so it is left out: python -m pip install torch==2.13.0")
+    complete = options.rows == list(ROWS) and not options.quick
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / ("comparison" if complete else "part")
     rows = []
     for name in options.rows:
         for row in getattr(work, f"{name}_rows")():
             rows.append(row)
             print(as_line(row), flush=True)
-    complete = options.rows == list(ROWS) and not options.quick
-    options.results.mkdir(parents=True, exist_ok=True)
-    path = options.results / ("comparison" if complete else "part")
-    result = {"environment": work.environment, "rounds": work.rounds, "rows": rows}
-    path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        # saved after each kind of row, so that an error in a later one costs nothing
+        result = {"environment": work.environment, "rounds": work.rounds, "rows": rows}
+        path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     draw(rows, path.with_suffix(".png"))
 
 

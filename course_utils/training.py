@@ -237,8 +237,8 @@ def train(
         At once, if there is no folder for the checkpoint.
     DivergenceError
         As in `sgd`; or if the mean loss of an epoch is both more than ten times that of a guess,
-        ln(number of classes), and more than that of the first iteration. The attribute `history`
-        holds what was seen until then.
+        ln(number of classes), and more than one and a half times that at the start, on the first
+        100 images. The attribute `history` holds what was seen until then.
     """
     from tqdm import tqdm
 
@@ -259,6 +259,9 @@ def train(
         rng=rng,
     )
     history = History()
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite? sgd says so
+        loss_at_start, _ = network.gradients(X[:100], y[:100], l2)
+    too_high = max(10 * math.log(network.layer_sizes[-1]), 1.5 * loss_at_start)
     per_epoch = -(-len(X) // batch_size)
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
     with bar, one_core_if_small(network, batch_size), interrupts_wait() as interrupts:
@@ -268,7 +271,7 @@ def train(
                 if step.iteration % per_epoch == 0:
                     loss = float(np.mean(history.loss[-per_epoch:]))
                     history.epochs.append(_epoch(step, loss, network, X, y, validation))
-                    if loss > max(10 * math.log(network.layer_sizes[-1]), history.loss[0]):
+                    if loss > too_high:
                         raise DivergenceError(
                             f"the loss is {loss:.3g} after epoch {step.epoch}, and far worse than "
                             f"that of a guess: {_too_large(learning_rate)}"
