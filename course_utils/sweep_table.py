@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 
+from .weight_files import whole_file
+
 _SHOWN = 20  # rows in a notebook
 _HIGH_FIRST = ("accuracy", "best_accuracy")
 
@@ -175,10 +177,10 @@ class SweepTable:
         Raises
         ------
         OSError
-            If the file cannot be written.
+            If the file cannot be written; an old file of that name is then still there.
         """
         names = [*self.options, "seed", *_RESULTS, "message", "accuracies", "loss"]
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with whole_file(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(names)
             for row in self.rows:

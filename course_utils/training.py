@@ -148,7 +148,8 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
     parameters = network.params.vector
     velocity = np.zeros_like(parameters)
     grads = Parameters(network.layer_sizes, dtype=network.dtype)
-    X = np.ascontiguousarray(X)  # as it is, if its rows lie one after the other
+    # as it is, or else copied once: `take` would copy all of it for each minibatch
+    X = np.require(X, requirements=["C_CONTIGUOUS", "ALIGNED"])
     images = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)  # for all minibatches
     iteration = 0
     for epoch in range(1, epochs + 1):

@@ -13,6 +13,7 @@ import pickle
 import reprlib
 import struct
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,30 @@ def write_npz(path, arrays, activation):
     OSError
         If the file cannot be written; an old file of that name is then still there.
     """
+    with whole_file(path, "wb") as file:
+        np.savez(file, **arrays, activation=np.array(activation))
+
+
+@contextmanager
+def whole_file(path, mode, **options):
+    """Open a file for writing that appears under its name only when all of it is on the disk.
+
+    Parameters
+    ----------
+    path : path-like
+    mode, **options
+        As for `open`.
+
+    Returns
+    -------
+    context manager
+        Of the open file. If the block ends with an error, there is no file, or still the old one.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}-{os.getpid()}.part")
     try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays, activation=np.array(activation))
+        with open(temporary, mode, **options) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

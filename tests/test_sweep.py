@@ -1,6 +1,7 @@
 """Sweeps: the same table everywhere, nothing lost and nothing twice, whatever dies in between."""
 
 import csv
+import errno
 import importlib.util
 import json
 import os
@@ -223,6 +224,17 @@ def test_the_table_goes_to_csv(serial, tmp_path):
         assert line["accuracy"] == ("" if row.accuracy is None else str(row.accuracy))
         assert json.loads(line["loss"]) == row.loss
         assert line["hidden"] == str(row.setting.get("hidden", ""))
+
+
+def test_a_full_disk_leaves_the_old_csv_file(serial, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "table.csv").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        serial.to_csv(tmp_path / "table.csv")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 # many workers

@@ -16,6 +16,7 @@ import pytest
 import tqdm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_arrays import unaligned
 from threadpoolctl import threadpool_info
 
 from course_utils import load_mnist, training
@@ -277,6 +278,7 @@ KINDS = {
     "other byte order": lambda X, _: X.astype(">f8"),
     "Fortran order": lambda X, _: np.asfortranarray(X),
     "every other column": lambda X, _: np.repeat(X, 2, axis=1)[:, ::2],
+    "unaligned": lambda X, _: unaligned(X.astype(np.float32)),
     "backwards in memory": lambda X, _: X[::-1].copy()[::-1],
     "memory-mapped": lambda X, path: np.load(npy_file(path, X), mmap_mode="r"),
     "list": lambda X, _: X.tolist(),
