@@ -193,7 +193,7 @@ def main():
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     )
-    with cluster, distributed.Client(cluster):
+    with cluster, distributed.Client(cluster, direct_to_workers=True):
         measured = measure(X, y, validation, n_runs, n_tiny, n_rounds)
     result = {
         "about": {

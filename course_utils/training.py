@@ -148,9 +148,10 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
     parameters = network.params.vector
     velocity = np.zeros_like(parameters)
     grads = Parameters(network.layer_sizes, dtype=network.dtype)
-    # as it is, or else copied once: `take` would copy all of it for each minibatch
-    X = np.require(X, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    X = np.ascontiguousarray(X)  # as it is, if its rows lie one after the other
     images = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)  # for all minibatches
+    # by bytes, since from a cluster numbers come unaligned, and `take` would copy all of them first
+    all_bytes, image_bytes = X.view(np.uint8), images.view(np.uint8)
     iteration = 0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(X)) if shuffle else np.arange(len(X))
@@ -158,8 +159,8 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
             batch = order[start : start + batch_size]
             iteration += 1
             # clip: with mode="raise", the default, NumPy would not write straight into `images`
-            X_batch = X.take(batch, axis=0, out=images[: len(batch)], mode="clip")
-            X_batch = X_batch.astype(network.dtype, copy=False)
+            all_bytes.take(batch, axis=0, out=image_bytes[: len(batch)], mode="clip")
+            X_batch = images[: len(batch)].astype(network.dtype, copy=False)
             with np.errstate(over="ignore", invalid="ignore"):  # told below, in plain words
                 loss = network.backpropagate(X_batch, y[batch], l2, grads)
                 if not math.isfinite(loss):
