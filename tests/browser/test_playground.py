@@ -61,19 +61,30 @@ def picture(page, start):
 
 
 def run_code(page, code):
-    """Write `code` into a new last cell, run it, and return what it prints."""
-    return page.evaluate(
+    """Write `code` into a new last cell, run it, and return what it prints.
+
+    Its end is known by a last line of output, since JupyterLab's own promise may never come true.
+    """
+    page.evaluate(
         """async (code) => {
-            const { content, sessionContext } = jupyterapp.shell.currentWidget;
+            const { content } = jupyterapp.shell.currentWidget;
             content.activeCellIndex = content.widgets.length - 1;
             await jupyterapp.commands.execute("notebook:insert-cell-below");
-            content.activeCell.model.sharedModel.setSource(code);
-            await jupyterapp.commands.execute("notebook:run-cell");
-            return content.activeCell.model.outputs.toJSON().filter(
-                (output) => output.name === "stdout").map((output) => output.text).join("");
+            window.newCell = content.activeCell;
+            newCell.model.sharedModel.setSource(code);
+            void jupyterapp.commands.execute("notebook:run-cell");
         }""",
-        code,
+        f"{code}\nprint('the end')",
     )
+
+    def printed():
+        return page.evaluate(
+            """newCell.model.outputs.toJSON().filter(
+                (output) => output.name === "stdout").map((output) => output.text).join("")"""
+        )
+
+    wait_for(lambda: printed().endswith("the end\n"), "the code to run", seconds=90)
+    return printed().removesuffix("the end\n")
 
 
 def set_slider(page, name, keys):
@@ -206,7 +217,7 @@ def test_how_quick_it_is(panel):
     show_cell(panel, "playground = Playground")
     panel.evaluate("seen.frames = []")
     button(panel, "Train").click()
-    panel.wait_for_timeout(4000)
+    panel.wait_for_timeout(1500 if few else 4000)  # the few are done after some three seconds
     button(panel, "Stop").click()
     seen = wait_for(
         lambda: (s := panel.evaluate("seen"))["stopped"] and s, "the Stop button to be disabled"

@@ -10,10 +10,8 @@ from .test_playground import button, run_code
 playwright = pytest.importorskip("playwright.sync_api")
 
 FINISHED = re.compile(r"(\d+) of (\d+) runs")
-LONGER = """
-panel = SearchPanel(grid | {"epochs": [10 * epochs]}, X_fit, y_fit, validation=(X_val, y_val))
-display(panel)
-"""
+LONGER = """panel = SearchPanel(grid | {"epochs": [10 * epochs]}, X_fit, y_fit, validation=(X_val, y_val))
+display(panel)"""
 
 
 def test_watch_a_search_and_stop_it(page, screenshots):
