@@ -10,7 +10,8 @@ from .test_playground import button, run_code
 playwright = pytest.importorskip("playwright.sync_api")
 
 FINISHED = re.compile(r"(\d+) of (\d+) runs")
-LONGER = """panel = SearchPanel(grid | {"epochs": [10 * epochs]}, X_fit, y_fit, validation=(X_val, y_val))
+LONGER = """longer = grid | {"epochs": [10 * epochs]}
+panel = SearchPanel(longer, X_fit, y_fit, validation=(X_val, y_val))
 display(panel)"""
 
 
