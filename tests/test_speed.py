@@ -125,7 +125,7 @@ def seconds(work):
     return time.thread_time() - start
 
 
-def test_images_that_come_unaligned_are_copied_once_and_not_for_each_minibatch():
+def test_images_that_come_unaligned_are_not_copied_for_each_minibatch():
     X, y = random_digits(8000)
     options = {"epochs": 1, "batch_size": 10, "progress": False}
     both = X, unaligned(X)
