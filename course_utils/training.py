@@ -261,12 +261,12 @@ def train(
         rng=rng,
     )
     history = History()
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite? sgd says so
-        loss_at_start, _ = network.gradients(X[:100], y[:100], l2)
-    too_high = max(10 * math.log(network.layer_sizes[-1]), 1.5 * loss_at_start)
     per_epoch = -(-len(X) // batch_size)
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress, unit="it")
     with bar, one_core_if_small(network, batch_size), interrupts_wait() as interrupts:
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite? sgd says so
+            loss_at_start, _ = network.gradients(X[:100], y[:100], l2)
+        too_high = max(10 * math.log(network.layer_sizes[-1]), 1.5 * loss_at_start)
         try:
             for step in steps:
                 history.loss.append(step.loss)
