@@ -17,6 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import replace
@@ -155,15 +156,16 @@ class Search:
                 if name in self._planned:  # JSON makes lists of tuples
                     self._add(replace(row, setting=self._planned[name][0]))
         # made here, as joblib keeps its configuration a thread, and the results may be in another
-        dask = _dask_backend()
-        if dask:
-            _bring_failures_back(dask)
+        self._dask = _dask_backend()
+        if self._dask:
+            _bring_failures_back(self._dask)
+            _keep_to_the_cluster(self._dask)
         self._parallel = Parallel(
             n_jobs=n_jobs,
             return_as="generator_unordered",
             batch_size=1,  # a run that is finished is told at once
             # on a cluster, a worker that joins later has to find something to do
-            pre_dispatch="all" if dask else "2 * n_jobs",
+            pre_dispatch="all" if self._dask else "2 * n_jobs",
             max_nbytes=_SMALL,
         )
 
@@ -204,8 +206,11 @@ class Search:
                     if interrupts:
                         raise KeyboardInterrupt
                     yield row
-            except BrokenProcessPool as error:
+            # cancelled: with a worker of a cluster, the images were lost that it alone had
+            except (BrokenProcessPool, CancelledError) as error:
                 deaths += 1
+                if self._dask:
+                    self._dask.data_futures.clear()  # joblib then sends the images again
                 if len(now) == 1:
                     row = _lost(*left.pop(now[0]), error)
                     deaths = 0
@@ -310,6 +315,16 @@ def _bring_failures_back(backend):
 
     submit_and_watch.brings_failures_back = True
     setattr(backend, name, submit_and_watch)
+
+
+def _keep_to_the_cluster(backend):
+    """Let the runs be done on the cluster even if it has a single worker left.
+
+    With one worker joblib would do them itself, in this process: a run that takes all memory would
+    end the notebook's kernel.
+    """
+    workers = type(backend).effective_n_jobs
+    backend.effective_n_jobs = lambda n_jobs: max(2, workers(backend, n_jobs))
 
 
 # what is asked for

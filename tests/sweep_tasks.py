@@ -4,6 +4,9 @@ import os
 import signal
 
 from course_utils.sweep_table import SweepRow
+from course_utils.sweeps import train_once
+
+GATE = "now quickly"  # the name of an event on the cluster
 
 
 def row(setting, seed, message=""):
@@ -22,3 +25,11 @@ def die_with_seven_units(setting, seed, *data):
     if setting["hidden"] == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     return row(setting, seed)
+
+
+def slowly_until_the_gate_is_open(setting, seed, *data):
+    """Do a run that takes at least a second, until there is no need for it."""
+    from distributed import Event
+
+    Event(GATE).wait(1)
+    return train_once(setting, seed, *data)

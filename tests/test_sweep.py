@@ -59,6 +59,13 @@ def tiny(n, **options):
     return (grid, *TINY), {"validation": TINY_VALIDATION, "progress": False, **options}
 
 
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def serial():
     return sweep(GRID, X, y, repeats=2, n_jobs=1, **QUIET)
@@ -303,11 +310,12 @@ def stopped_in_the_middle(path, n_jobs, kill):
     script = [sys.executable, "-c", SCRIPT.format(n_jobs=n_jobs), path]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(script, start_new_session=True, **options) as process:
-        end = time.monotonic() + 60
-        while not path.exists() or path.read_bytes().count(b"\n") < 5:
+
+        def five_are_done():
             assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < end, "waited too long"
-            time.sleep(0.01)
+            return path.exists() and path.read_bytes().count(b"\n") >= 5
+
+        wait_until(five_are_done)
         kill(process.pid)
         printed = process.communicate(timeout=60)
     return printed, path.read_bytes().splitlines(keepends=True)
@@ -398,10 +406,7 @@ def test_the_panel_comes_to_the_same_table():
 def slow_panel(**options):
     grid = {"learning_rate": [0.01 * k for k in range(1, 101)], "epochs": [20]}
     panel = SearchPanel(grid, X, y, validation=(X_val, y_val), **options)
-    end = time.monotonic() + 60
-    while len(panel.search.finished) < 2:
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
+    wait_until(lambda: len(panel.search.finished) >= 2)
     return panel
 
 
@@ -516,10 +521,7 @@ class Cluster:
         self.scheduler = dask_process(
             "dask_scheduler", "--port", "0", "--scheduler-file", str(self.file)
         )
-        end = time.monotonic() + 60
-        while not self.file.exists():
-            assert time.monotonic() < end, "the scheduler does not start"
-            time.sleep(0.05)
+        wait_until(self.file.exists)
         self.client = Client(scheduler_file=str(self.file))
         assert self.client.scheduler.address.startswith(f"tcp://{HOST}:")
 
@@ -544,18 +546,24 @@ class Cluster:
             process.wait()
 
 
+@pytest.fixture
+def cluster(processes):
+    yield processes
+    processes.replace_the_dead()
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def processes(tmp_path_factory):
     if importlib.util.find_spec("distributed") is None:
         pytest.skip('Dask is not installed: python -m pip install -e ".[cluster]"')
-    cluster = Cluster(tmp_path_factory.mktemp("dask"))
+    processes = Cluster(tmp_path_factory.mktemp("dask"))
     try:
-        cluster.add_worker()
-        cluster.add_worker()
-        cluster.wait(2)
-        yield cluster
+        processes.add_worker()
+        processes.add_worker()
+        processes.wait(2)
+        yield processes
     finally:
-        cluster.close()
+        processes.close()
 
 
 def pids(table):
@@ -608,7 +616,6 @@ def test_a_worker_killed_in_the_middle_costs_no_run(cluster):
     assert sorted(reported) == search.table().column("learning_rate")
     assert len(reported) == 30
     assert {row.status for row in search.table()} == {"done"}
-    cluster.replace_the_dead()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
@@ -617,7 +624,7 @@ def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch
     cluster.add_worker()
     cluster.wait(3)
     path = tmp_path / "checkpoint"
-    with parallel_config(backend="dask"):
+    with parallel_config(backend="dask", scatter=[*TINY, X_val, y_val]):
         table = sweep({"hidden": list(range(3, 9))}, *TINY, checkpoint=path, **QUIET)
     assert table.column("hidden") == list(range(3, 9))
     lost = [row for row in table if row.status == "failed"]
@@ -626,7 +633,6 @@ def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch
     assert len(lost) <= 3
     assert all("KilledWorker" in row.message for row in lost)
     assert len(path.read_bytes().splitlines()) == len(table) - len(lost)
-    cluster.replace_the_dead()
 
 
 def test_a_run_that_cannot_be_sent_is_a_row(cluster, monkeypatch, tmp_path):
@@ -642,27 +648,81 @@ def test_a_run_that_cannot_be_sent_is_a_row(cluster, monkeypatch, tmp_path):
             assert "could not be sent" in row.message
 
 
-def test_a_worker_added_in_the_middle_is_used(cluster):
+@pytest.fixture
+def gate(cluster, monkeypatch):
+    """Let each run take at least a second, until the gate is opened by `set`."""
+    from distributed import Event
+
+    monkeypatch.setattr(sweeps, "train_once", sweep_tasks.slowly_until_the_gate_is_open)
+    gate = Event(sweep_tasks.GATE, client=cluster.client)
+    yield gate
+    gate.set()  # no worker may wait on
+    gate.clear()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_images_that_were_lost_with_their_workers_are_sent_again(cluster, gate):
+    with parallel_config(backend="dask"):
+        search = slow_sweep()
+    reported = []
+    for row in search.results():
+        reported.append(row.setting["learning_rate"])
+        if len(reported) == 2:
+            for worker in cluster.workers:
+                worker.kill()
+                worker.wait()
+            cluster.replace_the_dead()
+            gate.set()
+    assert sorted(reported) == search.table().column("learning_rate")
+    assert len(reported) == 30
+    assert {row.status for row in search.table()} == {"done"}
+
+
+def test_a_single_worker_does_the_runs_and_not_this_process(cluster, gate):
+    gate.set()
+    cluster.workers.pop().kill()
+    wait_until(lambda: len(cluster.client.ncores()) == 1)
+    with parallel_config(backend="dask", scatter=[*TINY, X_val, y_val]):
+        table = sweep({"hidden": [3, 4], "learning_rate": [0.1]}, *TINY, **QUIET)
+    assert pids(table) == {cluster.workers[0].pid}
+
+
+def test_a_worker_added_in_the_middle_is_used(cluster, gate):
     with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
         search = slow_sweep()
     added = None
-    for n, _ in enumerate(search.results(), 1):
+    for n, row in enumerate(search.results(), 1):
         if n == 2:
             added = cluster.add_worker()
             cluster.wait(3)
+        if added and row.worker.endswith(f":{added.pid}"):
+            gate.set()
     assert len(search.finished) == 30
     assert added.pid in pids(search.table())
 
 
-def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, tmp_path):
+def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, gate, tmp_path):
+    path = tmp_path / "checkpoint"
     grid = {"learning_rate": [0.01 * k for k in range(1, 31)], "epochs": [10]}
-    options = {"checkpoint": tmp_path / "checkpoint", **QUIET}
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+
+    ended = threading.Event()
+
+    def interrupt():
+        wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 5)
+        signal.raise_signal(signal.SIGINT)
+        while not ended.wait(5):  # Python drops one that comes while it collects garbage
+            signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
-        first = sweep(grid, X, y, **options)
+        try:
+            first = sweep(grid, X, y, checkpoint=path, **QUIET)
+        finally:
+            ended.set()
         assert first.interrupted
-        assert len(first) < 30
-        whole = sweep(grid, X, y, **options)
+        assert 5 <= len(first) < 30
+        gate.set()
+        whole = sweep(grid, X, y, checkpoint=path, **QUIET)
     assert len(whole) == 30
     kept = {row.setting["learning_rate"]: row.seconds for row in whole}
     assert all(kept[row.setting["learning_rate"]] == row.seconds for row in first)
