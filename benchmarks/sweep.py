@@ -71,7 +71,7 @@ def measure(X, y, validation, n_runs, n_tiny, n_rounds):
             work = sum(tiny_table.column("seconds")) / WAYS[way]
             seconds[f"{way}, for each run"] = (tiny_seconds - work) / n_tiny
             seconds[f"{way}, predicted"] = simulate(
-                tables["one worker"].column("seconds"),
+                sorted(tables["one worker"].column("seconds"), reverse=True),
                 WAYS[way],
                 per_run=seconds[f"{way}, for each run"],
             )
@@ -92,6 +92,7 @@ def evaluate(measured):
 
     per_run = median(lambda r: r["two Dask workers, for each run"])
     durations = np.random.default_rng(0).choice(measured["seconds of each run"], N_PLANNED)
+    durations = np.sort(durations)[::-1]  # as a sweep hands them out
     plan = []
     for n in N_WORKERS:
         start = broadcast_seconds(measured["bytes of the images"], n, NETWORK)

@@ -82,8 +82,9 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
     Returns
     -------
     SweepTable
-        In the order of the grid, whatever was finished first. The numbers do not depend on how many
-        workers there are: each run has a single core for its matrix products.
+        In the order of the grid, whatever was finished first. (Runs with the most to compute begin
+        first.) The numbers do not depend on how many workers there are: each run has a single core
+        for its matrix products.
 
     Raises
     ------
@@ -189,7 +190,9 @@ class Search:
             yield from self._results()
 
     def _results(self):
-        left = {name: run for name, run in self._planned.items() if name not in self.finished}
+        # the longest first: then no worker is left with a long one when the others have finished
+        left = sorted(self._planned.items(), key=lambda planned: -self._work(*planned[1]))
+        left = {name: run for name, run in left if name not in self.finished}
         deaths = 0  # of workers, since the last run that was finished
         while left:
             # after each death half as many, until it is known which run kills its worker
@@ -220,6 +223,16 @@ class Search:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # that runs were cancelled: we did that
                     rows.close()
+
+    def _work(self, setting, seed):
+        """Return about how much a run has to compute: products, and what each iteration costs."""
+        options, (X, *_) = OPTIONS | setting, self.data
+        try:
+            sizes = _layer_sizes(options, X)
+            weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(sizes))
+            return options["epochs"] * len(X) * (weights + 500_000 / options["batch_size"])
+        except (TypeError, ValueError, ZeroDivisionError):
+            return 0  # such a run fails at once, and its row says why
 
     def _add(self, row):
         self.finished[key(row.setting, row.seed)] = row
@@ -265,9 +278,9 @@ def train_once(setting, seed, X, y, X_val, y_val):
 def _training(setting, seed, X, y, X_val, y_val):
     """Yield each step and, after each epoch, the accuracy on the validation images."""
     options = OPTIONS | setting
-    hidden = options["hidden"] if isinstance(options["hidden"], tuple) else (options["hidden"],)
-    sizes = [X.shape[1], *(size for size in hidden if size != 0), N_CLASSES]
-    network = Network(sizes, rng=seed, **{name: options[name] for name in _OF_NETWORK})
+    network = Network(
+        _layer_sizes(options, X), rng=seed, **{name: options[name] for name in _OF_NETWORK}
+    )
     steps = sgd(network, X, y, rng=seed, **{name: options[name] for name in _OF_TRAINING})
     per_epoch = -(-len(X) // options["batch_size"])
     for step in steps:
@@ -276,6 +289,11 @@ def _training(setting, seed, X, y, X_val, y_val):
             with np.errstate(over="ignore", invalid="ignore"):  # of a run that is about to diverge
                 accuracy = network.accuracy(X_val, y_val)
         yield step, accuracy
+
+
+def _layer_sizes(options, X):
+    hidden = options["hidden"] if isinstance(options["hidden"], tuple) else (options["hidden"],)
+    return [X.shape[1], *(size for size in hidden if size != 0), N_CLASSES]
 
 
 def _lost(setting, seed, error):

@@ -120,6 +120,13 @@ def test_a_row_is_what_train_comes_to():
     assert row.loss == history.loss  # 72 iterations: a point each
 
 
+def test_the_runs_with_most_to_compute_begin_first():
+    grid = {"epochs": [1, 2], "hidden": [3, 40], "learning_rate": [0.1]}
+    search = Search(grid, *TINY, n_jobs=1, validation=TINY_VALIDATION)
+    began = [(row.setting["hidden"], row.setting["epochs"]) for row in search.results()]
+    assert began == [(40, 2), (40, 1), (3, 2), (3, 1)]
+
+
 def test_a_long_loss_curve_is_told_in_200_points():
     row = sweep({"batch_size": [1], "epochs": [1]}, X, y, n_jobs=1, **QUIET).rows[0]
     network = Network([784, 20, 10], rng=0)
