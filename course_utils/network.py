@@ -14,6 +14,8 @@ import numpy as np
 from . import weight_files
 from .functions import accuracy, check_labels, negative_log_likelihood, relu, sigmoid, softmax
 
+_AT_ONCE = 2000  # images that are read together: what is computed between layers fits the cache
+
 # name: the activation A = f(Z), and its slope dA/dZ written in terms of A
 ACTIVATIONS = {
     "relu": (relu, np.sign),  # 1 where A is positive, 0 where it is 0; A is never negative
@@ -192,7 +194,14 @@ class Network:
         ValueError
             If `X` has another shape, or its pixels are infinite or still 0–255.
         """
-        return self._forward(self.check_images(X).astype(self.dtype, copy=False))[-1]
+        X = self.check_images(X)
+        if X.ndim == 1:
+            return self.predict_proba(X[None])[0]
+        probs = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        for start in range(0, len(X), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            probs[part] = self._forward(X[part].astype(self.dtype, copy=False))[-1]
+        return probs
 
     def predict(self, X):
         """Return the most probable label of each image, shape (n,); see `predict_proba`."""
