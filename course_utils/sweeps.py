@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -168,6 +169,9 @@ class Search:
             # on a cluster, a worker that joins later has to find something to do
             pre_dispatch="all" if self._dask else "2 * n_jobs",
             max_nbytes=_SMALL,
+            # joblib would take memory in place of a folder, in pages so small that looking them up
+            # costs a run on all of MNIST some 5 %
+            temp_folder=tempfile.gettempdir(),
         )
 
     @property
