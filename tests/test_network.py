@@ -278,6 +278,21 @@ def test_the_most_probable_label_is_predicted_and_counted():
     assert network.accuracy(X, labels) == 1
 
 
+def test_many_images_are_read_in_parts_and_each_gets_its_own_answer(monkeypatch):
+    network, (X, _) = small_network(), examples(23)
+    together = network.predict_proba(X)
+    monkeypatch.setattr("course_utils.network._AT_ONCE", 7)
+    np.testing.assert_allclose(network.predict_proba(X), together, rtol=1e-12)
+    np.testing.assert_allclose(network.predict_proba(X[10]), together[10], rtol=1e-12)
+
+
+def test_all_of_a_single_image_is_looked_at():
+    image = np.zeros(784)
+    image[700] = 200
+    with pytest.raises(ValueError, match="X goes up to 200"):
+        Network([784, 10]).predict_proba(image)
+
+
 def test_standardised_pixels_are_accepted():
     small_network().predict_proba([[-3.0, 3.0, 0, 0, 0, 0]])
     small_network().predict_proba([[2.0] * 6])

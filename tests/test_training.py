@@ -266,6 +266,20 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_that_was_learned(tmp_
     assert os.listdir(tmp_path) == ["weights.npz"]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OSError(28, "No space left", "/secret/path"), "No space left"), (OSError("why"), "OSError")],
+)
+def test_the_reason_why_a_checkpoint_cannot_be_written_is_told(monkeypatch, capsys, error, told):
+    def save(network, path):
+        raise error
+
+    monkeypatch.setattr(Network, "save", save)
+    train(small_network(), *examples(), epochs=1, checkpoint="w.npz", progress=False)
+    line = f"The checkpoint cannot be written ({told}); training goes on without it.\n"
+    assert capsys.readouterr().out == line
+
+
 # images of every kind
 
 
@@ -542,6 +556,14 @@ def test_data_that_does_not_fit_is_told(start, X, y, message):
         start(Network([784, 10]), X, y)
 
 
+@pytest.mark.parametrize("scale", [1e30, 3e38])
+def test_weights_too_large_to_compute_with_are_told_without_a_warning(scale):
+    network = Network([784, 5, 10])
+    network.params.vector[:] = scale
+    with pytest.raises(DivergenceError), np.errstate(all="warn"):
+        train(network, np.ones((2, 784)), [0, 1], l2=1e9, progress=False)
+
+
 @pytest.mark.parametrize(("X", "y", "message"), BAD_DATA)
 def test_validation_data_that_does_not_fit_is_told_before_training(X, y, message):
     network = Network([784, 10])
@@ -551,9 +573,12 @@ def test_validation_data_that_does_not_fit_is_told_before_training(X, y, message
     np.testing.assert_array_equal(network.params.vector, before)
 
 
-@pytest.mark.parametrize("validation", [5, np.zeros((2, 784)), (np.zeros((2, 784)),), "ab"[:1]])
-def test_validation_that_is_no_pair_is_told(validation):
-    with pytest.raises(ValueError, match=r"^validation must be a pair .*\(X, y\), but is \w+$"):
+@pytest.mark.parametrize(
+    ("validation", "kind"),
+    [(5, "int"), (np.zeros((2, 784)), "ndarray"), ((np.zeros((2, 784)),), "tuple"), ("a", "str")],
+)
+def test_validation_that_is_no_pair_is_told(validation, kind):
+    with pytest.raises(ValueError, match=rf"^validation must be a pair .*\(X, y\), but is {kind}$"):
         train(Network([784, 10]), np.zeros((2, 784)), [0, 1], validation=validation)
 
 
