@@ -540,11 +540,16 @@ class Cluster:
     def wait(self, n):
         self.client.wait_for_workers(n, timeout=60)
 
-    def replace_the_dead(self):
+    def have_two_workers(self):
+        """Replace those that have died, and take those away that were added."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) > 2:
+            added = self.workers.pop()
+            added.kill()
+            added.wait()
         while len(self.workers) < 2:
             self.add_worker()
-        self.wait(2)
+        wait_until(lambda: len(self.client.ncores()) == 2)
 
     def close(self):
         self.client.close()
@@ -556,7 +561,7 @@ class Cluster:
 @pytest.fixture
 def cluster(processes):
     yield processes
-    processes.replace_the_dead()
+    processes.have_two_workers()
 
 
 @pytest.fixture(scope="module")
@@ -678,7 +683,7 @@ def test_images_that_were_lost_with_their_workers_are_sent_again(cluster, gate):
             for worker in cluster.workers:
                 worker.kill()
                 worker.wait()
-            cluster.replace_the_dead()
+            cluster.have_two_workers()
             gate.set()
     assert sorted(reported) == search.table().column("learning_rate")
     assert len(reported) == 30

@@ -55,7 +55,8 @@ def browser():
 @pytest.fixture(scope="package")
 def lab(browser, tmp_path_factory):
     """Serve JupyterLab: `lab.url`, and `lab.folder`, which holds copies of the notebooks."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
     no_news = "lab-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     (folder.parent / no_news).parent.mkdir(parents=True)
     (folder.parent / no_news).write_text('{"fetchNews": "false", "checkForUpdates": false}')
