@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -107,7 +108,8 @@ def test_repr_tells_sizes_activation_count_and_type():
     ],
 )
 def test_layer_sizes_must_be_whole_numbers_of_one_or_more(sizes):
-    with pytest.raises(ValueError, match="layer_sizes must be two or more whole numbers"):
+    message = "^layer_sizes must be two or more whole numbers of 1 or more, such as .*, but is "
+    with pytest.raises(ValueError, match=message):
         Network(sizes)
 
 
@@ -186,14 +188,15 @@ def test_assigning_to_an_unknown_name_lists_the_known_ones(name):
 @pytest.mark.parametrize("value", [0.0, np.zeros(4), np.zeros((1, 4)), np.zeros((4, 3))])
 def test_assigning_does_not_broadcast(value):
     params = Parameters([3, 4, 2])
-    with pytest.raises(ValueError, match=r"W1 has the shape \(3, 4\), not \("):
+    message = f"W1 has the shape (3, 4), not {np.shape(value)}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         params["W1"] = value
 
 
 def test_parameters_cannot_be_removed_or_replaced():
     network = small_network()
     for remove in (lambda: network.params.pop("W1"), network.params.clear):
-        with pytest.raises(TypeError, match="cannot be removed"):
+        with pytest.raises(TypeError, match=r"^a network's parameters cannot be removed$"):
             remove()
     with pytest.raises(AttributeError):
         network.params = {}
@@ -282,7 +285,8 @@ def test_many_images_are_read_in_parts_and_each_gets_its_own_answer(monkeypatch)
     network, (X, _) = small_network(), examples(23)
     together = network.predict_proba(X)
     monkeypatch.setattr("course_utils.network._AT_ONCE", 7)
-    np.testing.assert_allclose(network.predict_proba(X), together, rtol=1e-12)
+    # in another order, since NumPy gives memory again in which the first answers still stand
+    np.testing.assert_allclose(network.predict_proba(X[::-1]), together[::-1], rtol=1e-12)
     np.testing.assert_allclose(network.predict_proba(X[10]), together[10], rtol=1e-12)
 
 
@@ -290,7 +294,7 @@ def test_all_of_a_single_image_is_looked_at():
     image = np.zeros(784)
     image[700] = 200
     with pytest.raises(ValueError, match="X goes up to 200"):
-        Network([784, 10]).predict_proba(image)
+        Network([784, 10]).check_images(image)
 
 
 def test_standardised_pixels_are_accepted():
@@ -423,7 +427,11 @@ ASK = {
         (np.full((2, 784), None), "X must hold real numbers.*object"),
         (np.full((2, 784), np.inf), r"X must be finite.*np\.isfinite"),
         (np.full((2, 784), -np.inf), r"X must be finite.*np\.isfinite"),
-        (np.full((2, 784), 255.0), "pixels must be 0–1, but X goes up to 255.*divide by 255"),
+        (
+            np.full((2, 784), 255.0),
+            "^pixels must be 0–1, but X goes up to 255.*divide by 255 or load them with "
+            r"load_mnist\(normalize=True\)$",
+        ),
         (np.full((2, 784), 3, np.uint8), "pixels must be 0–1, but X goes up to 3"),
     ],
 )

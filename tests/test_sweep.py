@@ -316,6 +316,8 @@ def stopped_in_the_middle(path, n_jobs, kill):
     """Run `SCRIPT`, end it when some runs are done; return what it printed, and the rows' lines."""
     script = [sys.executable, "-c", SCRIPT.format(n_jobs=n_jobs), path]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # where what a kill leaves behind, the images in a file for all workers, is removed with the rest
+    options["env"] = os.environ | {"TMPDIR": str(path.parent)}
     with subprocess.Popen(script, start_new_session=True, **options) as process:
 
         def five_are_done():
