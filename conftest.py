@@ -1,6 +1,7 @@
-"""Settings for pytest: never the network, and `--nbval` (strict) wins over the lax default."""
+"""Settings for pytest: no network, `--nbval` (strict) wins over the lax default, and Ctrl-C works."""
 
 import os
+import signal
 
 from course_utils.datasets import find_mnist
 
@@ -10,3 +11,6 @@ def pytest_configure(config):
         config.option.nbval_lax = False
     if find_mnist() is None:  # the notebooks' kernels inherit this
         os.environ["MNIST_SOURCE"] = "uci-digits"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a script's shell starts jobs in the background so; what the tests start would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
