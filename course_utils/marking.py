@@ -6,6 +6,7 @@ looks whether one of them is what came. The source of the function is never judg
 """
 
 import copy
+import gc
 import inspect
 import io
 import linecache
@@ -92,10 +93,16 @@ def mark(attempt, cases, judge, run=None):
 
     # a thread can be left behind, where an attempt does not let itself be stopped
     worker = threading.Thread(target=work, daemon=True)
-    with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
-        warnings.simplefilter("ignore")  # what they tell of is told in words
-        worker.start()
-        worker.join(TIME_LIMIT + 1)
+    collects = gc.isenabled()
+    gc.disable()  # deep in an endless recursion it would fail, and what it prints is not the attempt's
+    try:
+        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+            warnings.simplefilter("ignore")  # what they tell of is told in words
+            worker.start()
+            worker.join(TIME_LIMIT + 1)
+    finally:
+        if collects:
+            gc.enable()
     if found:
         return found[0]
     text = (

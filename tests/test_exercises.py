@@ -3,6 +3,7 @@
 The attempts are written as a learner would write them, without a look at the tables of mistakes.
 """
 
+import gc
 import itertools
 import json
 import math
@@ -1279,6 +1280,29 @@ def test_an_ill_behaved_attempt_gets_an_answer(name, what, capsys):
     assert "Traceback" not in text
     assert "0x" not in text, "no addresses"
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_python_tidies_up_meanwhile_is_not_in_the_answer():
+    """Python's garbage collection fails deep in an endless recursion, and prints that."""
+
+    def tell(phase, info):
+        (lambda: (lambda: phase)())()
+
+    def recurse_with_garbage(*args):
+        garbage = [{} for _ in range(5)]
+        return recurse_with_garbage(*args, *garbage[:0])
+
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(tell)
+    gc.set_threshold(20)
+    try:
+        text, _ = answer("check_accept", recurse_with_garbage)
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(tell)
+    assert "RecursionError" in text
+    assert "It printed" not in text
 
 
 @each_check
