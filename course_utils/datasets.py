@@ -361,7 +361,8 @@ def _download(data_dir):
     """
     for name in FILE_NAMES if data_dir else ():
         path = Path(data_dir) / name
-        if path.exists() and not _has_checksum(path):
+        # os.path: without an error where there can be no such path
+        if os.path.exists(path) and not _has_checksum(path):
             raise ValueError(
                 f"{path}: not the official file, and the other three are not all beside it; add "
                 "them or take this one away"

@@ -204,8 +204,14 @@ class Network:
         return probs
 
     def predict(self, X):
-        """Return the most probable label of each image, shape (n,); see `predict_proba`."""
-        return self.predict_proba(X).argmax(axis=-1)
+        """Return the most probable label of each image, shape (n,); see `predict_proba`.
+
+        A pixel that is nan is a ValueError here, as no label would be right.
+        """
+        probs = self.predict_proba(X)
+        if np.isnan(probs).any():  # of the pixels, only some were looked at so far
+            self.check_images(X, rows=None)
+        return probs.argmax(axis=-1)
 
     def accuracy(self, X, y):
         """Return the share, 0 to 1, of the images `X` (n, n_in) whose label in `y` (n,) is predicted."""

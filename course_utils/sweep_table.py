@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 
-from .weight_files import whole_file
+from .weight_files import check_folder, whole_file
 
 _SHOWN = 20  # rows in a notebook
 _HIGH_FIRST = ("accuracy", "best_accuracy")
@@ -43,7 +43,7 @@ class SweepRow:
     accuracies: list
     loss: list = field(repr=False)
     seconds: float
-    worker: str
+    worker: str = field(repr=False)  # it has the computer's name
 
     @property
     def accuracy(self):
@@ -218,7 +218,7 @@ def describe(setting):
 
 def _text(value):
     if isinstance(value, tuple):
-        return " × ".join(map(str, value))
+        return "-".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.4g}"
     return "–" if value is None else escape(str(value))
@@ -246,12 +246,13 @@ class Checkpoint:
     ValueError
         If the file holds something else than such lines.
     OSError
-        If it cannot be read or written.
+        If it cannot be read or written, or there is no folder for it.
     """
 
     _START = b'{"data": "'
 
     def __init__(self, path, data):
+        check_folder(path)
         self.path, self.data = Path(path), data
         content = self.path.read_bytes() if self.path.exists() else b""
         *lines, torn = content.split(b"\n")

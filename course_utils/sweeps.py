@@ -78,7 +78,8 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
     checkpoint : path-like, optional
         A file that keeps each finished run. The same call later goes on from there, even if the
         computer was switched off in between. A finished run is never repeated: neither one that
-        diverged nor one that failed.
+        diverged nor one that failed. If the file cannot be written, a line says so and the sweep
+        goes on.
 
     Returns
     -------
@@ -91,6 +92,8 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
     ------
     ValueError
         At once, if a key of the grid is not such an option, or the data do not fit.
+    FileNotFoundError
+        At once, if there is no folder for the checkpoint.
 
     Examples
     --------
@@ -122,7 +125,7 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
             search.interrupted = True
     table = search.table()
     if table.interrupted:
-        later = "the same call goes on from here" if checkpoint else "the others are not"
+        later = "the same call goes on from here" if search.has_checkpoint else "the others are not"
         print(
             f"Interrupted: {len(table)} of {table.n_planned} runs have finished and are in the "
             f"table; {later}."
@@ -175,6 +178,11 @@ class Search:
         )
 
     @property
+    def has_checkpoint(self):
+        """Whether finished runs are written down; not any more where that has failed."""
+        return self._checkpoint is not None
+
+    @property
     def n_planned(self):
         """How many runs there are in all."""
         return len(self._planned)
@@ -207,9 +215,9 @@ class Search:
                     del left[key(row.setting, row.seed)]
                     deaths = 0
                     with interrupts_wait() as interrupts:  # or a run would be in the file alone
-                        if self._checkpoint and row.worker:  # not one that was lost: try it again
-                            self._checkpoint.add(row)
                         self._add(row)
+                        if row.worker:  # not one that was lost: try it again
+                            self._write_down(row)
                     if interrupts:
                         raise KeyboardInterrupt
                     yield row
@@ -227,6 +235,17 @@ class Search:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # that runs were cancelled: we did that
                     rows.close()
+
+    def _write_down(self, row):
+        """Add a row to the checkpoint; a full disk need not cost the runs that are still to come."""
+        if not self.has_checkpoint:
+            return
+        try:
+            self._checkpoint.add(row)
+        except OSError as error:
+            self._checkpoint = None  # its last line may be torn; nothing may follow that
+            reason = error.strerror or type(error).__name__  # str(error) would hold a path
+            print(f"The checkpoint cannot be written ({reason}); the sweep goes on without it.")
 
     def _work(self, setting, seed):
         """Return about how much a run has to compute: products, and what each iteration costs."""

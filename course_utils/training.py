@@ -7,12 +7,12 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from .network import Parameters
+from .weight_files import check_folder
 
 # multiplications in a matrix product; with fewer, the library for those (BLAS) gets one core
 SMALL_PRODUCT = 20_000_000
@@ -175,12 +175,13 @@ def _steps(network, X, y, epochs, batch_size, learning_rate, momentum, l2, shuff
                     velocity += step
                     step = velocity
                 parameters += step
+            # before the step is handed out, since at the end of an epoch the network may be saved
+            if start + batch_size >= len(X) and not np.isfinite(parameters).all():
+                raise DivergenceError(
+                    f"a weight or bias is no longer a finite number after epoch {epoch}: "
+                    + _too_large(learning_rate)
+                )
             yield Step(epoch, iteration, loss)
-        if not np.isfinite(parameters).all():
-            raise DivergenceError(
-                f"a weight or bias is no longer a finite number after epoch {epoch}: "
-                + _too_large(learning_rate)
-            )
 
 
 def _too_large(learning_rate):
@@ -246,8 +247,8 @@ def train(
 
     if validation is not None:
         validation = _checked_validation(network, validation)
-    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
-        raise FileNotFoundError(f"checkpoint: there is no folder for {checkpoint}; make it first")
+    if checkpoint is not None:
+        check_folder(checkpoint)
     steps = sgd(
         network,
         X,

@@ -11,6 +11,7 @@ import math
 import os
 import pickle
 import reprlib
+import secrets
 import struct
 import zipfile
 from contextlib import contextmanager
@@ -59,7 +60,8 @@ def whole_file(path, mode, **options):
         Of the open file. If the block ends with an error, there is no file, or still the old one.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.part")
+    # its own for each writer: on a shared folder, two computers may have the same process number
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.part")
     try:
         with open(temporary, mode, **options) as file:
             yield file
@@ -69,6 +71,17 @@ def whole_file(path, mode, **options):
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_folder(checkpoint):
+    """Raise FileNotFoundError if there is no folder for a checkpoint, before any work is done for it.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+    """
+    if not Path(checkpoint).absolute().parent.is_dir():
+        raise FileNotFoundError(f"checkpoint: there is no folder for {checkpoint}; make it first")
 
 
 def read(path):
@@ -353,8 +366,10 @@ def _checked_layers(path, arrays):
             fits, wanted = array.shape == (n_in,), f"({n_in},)"
         if not fits:
             raise ValueError(f"{path}: {name} must have the shape {wanted}, but has {array.shape}")
+        # in this machine's byte order, and float32 unless the file is more exact
+        with np.errstate(over="ignore"):  # told below
+            array = array.astype(np.float64 if array.dtype.itemsize >= 8 else np.float32)
         if not np.isfinite(array).all():
             raise ValueError(f"{path}: {name} holds nan or infinity")
-        # in this machine's byte order, and float32 unless the file is more exact
-        layers[name] = array.astype(np.float64 if array.dtype.itemsize == 8 else np.float32)
+        layers[name] = array
     return layers

@@ -557,6 +557,16 @@ def test_data_dir_that_cannot_be_written(use, own, cache, tmp_path):
     assert contents(own) == contents(cache) == {}
 
 
+def test_data_dir_that_can_be_nowhere(use, capsys):
+    use("good")
+    assert load_mnist(data_dir="long" * 100).source == "uci-digits"
+    told, fallback = capsys.readouterr().out.splitlines()[-2:]
+    assert told == f"data_dir has no {datasets.FILE_NAMES[0]}, so MNIST is looked for elsewhere."
+    assert re.match(
+        r"MNIST could not be downloaded: a folder cannot be written \(.*\)\. ", fallback
+    )
+
+
 def test_file_in_data_dir_is_never_overwritten(use, server, tmp_path):
     use("good")
     name = datasets.FILE_NAMES[-1]

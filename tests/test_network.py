@@ -270,6 +270,14 @@ def test_a_pixel_that_is_nan_makes_only_its_own_answer_nan():
     assert np.isnan(network.predict_proba(X)).tolist() == [[True] * 4, [False] * 4]
 
 
+def test_a_pixel_that_is_nan_has_no_label():
+    network, (X, y) = small_network(), examples(23)
+    X[15, 2] = math.nan
+    for ask in (lambda: network.predict(X), lambda: network.accuracy(X, y)):
+        with pytest.raises(ValueError, match="X must be finite, but holds nan"):
+            ask()
+
+
 def test_the_most_probable_label_is_predicted_and_counted():
     network, (X, y) = small_network(), examples(50)
     labels = network.predict(X)

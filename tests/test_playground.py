@@ -384,6 +384,28 @@ def test_an_unexpected_error_in_training_is_shown_and_raised(panel, monkeypatch)
     assert not panel.training
 
 
+def test_a_run_that_an_error_ended_is_not_taken_for_finished(panel):
+    def no_memory(*_):
+        raise MemoryError
+
+    async def use():
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        panel.train_button.click()
+        await until(lambda: panel.run.iteration > 10)
+        panel.run.network.backpropagate = no_memory
+        with pytest.raises(MemoryError):
+            await panel.run_until_done()
+
+    turn(panel, epochs=30, batch_size=5)
+    asyncio.run(use())
+    assert panel.run.state == "failed"
+    assert f"islice(steps, {panel.run.iteration})" in panel.code.value
+    assert "Ended by an error" in panel.status.value
+    press_train_and_wait(panel, epochs=1)
+    assert panel.run.state == "finished"
+    assert panel.run.iteration == panel.run.n_iterations
+
+
 @pytest.mark.parametrize(
     ("data", "named"),
     [

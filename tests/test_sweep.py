@@ -3,8 +3,10 @@
 import csv
 import errno
 import importlib.util
+import itertools
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -217,10 +219,11 @@ def test_the_table_sorts(serial):
 def test_the_table_shows_in_a_notebook(serial):
     html = serial._repr_html_()
     assert html.count("<tr>") == 1 + 16
-    assert "12 × 7" in html
+    assert "12-7" in html
     assert f"{serial.best().accuracy:.2%}" in html
     assert "diverged" in html
     assert str(os.getpid()) not in html  # workers are numbered
+    assert platform.node() not in repr(serial.best())
     row = SweepRow({"init": "<b>"}, 0, "failed", "<i>", [], [], 1.0, "w")
     many = SweepTable([row] * 25, 30)._repr_html_()
     assert "5 more rows" in many
@@ -366,6 +369,36 @@ def test_not_even_sigkill_loses_a_finished_run(tmp_path):
     _, lines = stopped_in_the_middle(path, 2, kill)
     path.write_bytes(b"".join(lines) + b'{"data": "as if it was cut short')
     goes_on_from(path, lines)
+
+
+def test_a_checkpoint_without_a_folder_is_told_at_once(tmp_path):
+    arguments, options = tiny(3, checkpoint=tmp_path / "missing" / "checkpoint")
+    with pytest.raises(
+        FileNotFoundError, match=r"checkpoint: there is no folder .*; make it first"
+    ):
+        sweep(*arguments, **options)
+
+
+def test_a_full_disk_costs_a_sweep_its_checkpoint_only(tmp_path, monkeypatch, capsys):
+    arguments, options = tiny(5, n_jobs=1, checkpoint=tmp_path / "checkpoint")
+    fsync, calls = os.fsync, itertools.count(1)
+
+    def full_at_the_third(file):
+        fsync(file)
+        if next(calls) == 3:
+            os.truncate(file, os.fstat(file).st_size - 20)  # a part of the line only
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_at_the_third)
+    table = sweep(*arguments, **options)
+    assert [row.status for row in table] == ["done"] * 5
+    assert capsys.readouterr().out == (
+        "The checkpoint cannot be written (No space left on device); the sweep goes on without it.\n"
+    )
+    monkeypatch.undo()
+    again = sweep(*arguments, **options)
+    assert sum(a.seconds == b.seconds for a, b in zip(table, again, strict=True)) == 2
+    assert len((tmp_path / "checkpoint").read_bytes().splitlines()) == 5
 
 
 def test_a_checkpoint_is_of_its_data_and_grows_with_the_grid(tmp_path):

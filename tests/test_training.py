@@ -493,6 +493,17 @@ def test_a_last_step_into_infinity_is_told(run):
         run(network, X, y, epochs=1, batch_size=10, learning_rate=1e300)
 
 
+def test_a_last_step_into_infinity_costs_neither_checkpoint_nor_history(tmp_path):
+    network, (X, y) = small_network(dtype="float32"), examples()
+    options = {"checkpoint": tmp_path / "weights.npz", "validation": (X, y), "progress": False}
+    train(network, X, y, epochs=1, **options)
+    before = options["checkpoint"].read_bytes()
+    with pytest.raises(DivergenceError) as told:
+        train(network, X, y, epochs=1, batch_size=10, learning_rate=1e300, **options)
+    assert options["checkpoint"].read_bytes() == before
+    assert told.value.history == History()
+
+
 def test_the_first_step_is_not_taken_when_its_loss_is_not_finite():
     network, (X, y) = small_network(), examples()
     network.params["b2"][0] = math.nan

@@ -182,6 +182,17 @@ def test_a_file_is_moved_into_place_only_when_it_is_on_the_disk(tmp_path, monkey
     assert synced == [path.stat().st_size]
 
 
+def test_two_saves_at_once_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "w.npz"
+    with weight_files.whole_file(path, "wb") as first:
+        first.write(b"first ")
+        with weight_files.whole_file(path, "wb") as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+        first.write(b"and whole")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"first and whole"]
+
+
 def test_a_folder_that_is_missing_is_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         Network([3, 2]).save(tmp_path / "missing" / "w.npz")
@@ -673,6 +684,29 @@ def test_a_file_with_a_damaged_byte_is_read_or_told(compressed_npz, data):
         weight_files.read(path)
     except ValueError as error:
         assert "damaged.npz" in str(error)  # noqa: PT017 - reading it is right, too
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    start=st.sampled_from([b"", b"PK", b"PK\x03\x04", b"\x80\x02}", b"\x80\x04"]), data=st.binary()
+)
+def test_bytes_of_any_kind_are_told(tmp_path_factory, start, data):
+    path = tmp_path_factory.getbasetemp() / "any.pkl"
+    path.write_bytes(start + data)
+    with pytest.raises(ValueError, match=r"any\.pkl"):
+        weight_files.read(path)
+
+
+@pytest.mark.skipif(np.longdouble(0).itemsize == 8, reason="this system has no longer numbers")
+def test_a_long_number_that_no_shorter_one_holds_is_told(tmp_path):
+    arrays = {"W1": np.full((2, 2), np.longdouble("1e300")), "b1": np.zeros(2)}
+    np.savez(tmp_path / "w.npz", **arrays)
+    read, _ = weight_files.read(tmp_path / "w.npz")
+    assert (read["W1"] == 1e300).all()
+    arrays["W1"] *= np.longdouble("1e300")
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(ValueError, match=r"w\.npz: W1 holds nan or infinity"):
+        weight_files.read(tmp_path / "w.npz")
 
 
 SMALL = {name: FORMATS[name](one_layer()) for name in FORMATS} | {

@@ -230,6 +230,8 @@ class Playground(widgets.VBox):
         if not task.cancelled() and task.exception():
             self.run.stop()
             self._set_buttons()
+            self._show_code()
+            self.status.value = _status(self.run)
             self._show_error(task.exception())
             task.get_loop().call_exception_handler(
                 {"message": "the playground's training failed", "exception": task.exception()}
@@ -422,6 +424,7 @@ def _status(run):
         "stopped": "Stopped. Train goes on from here.",
         "finished": f"Finished in {run.seconds:.1f} s.",
         "diverged": "Blown up.",
+        "failed": "Ended by an error. Train begins anew.",
     }[run.state]
     speed = f" · {run.images_per_second:,.0f} images/s" if run.iteration else ""
     parts = [

@@ -95,7 +95,7 @@ class Run:
     Attributes
     ----------
     network : Network
-    state : {"ready", "training", "stopped", "finished", "diverged"}
+    state : {"ready", "training", "stopped", "finished", "diverged", "failed"}
     message : str
         In plain words, what a learner should know of how it went; mostly empty.
     loss : list of float
@@ -179,6 +179,9 @@ class Run:
                     self._finish("finished", self._lesson())
         except DivergenceError as error:
             self._finish("diverged", _explain(error, self))
+        except BaseException:  # no memory, an interrupt: the steps have ended, and cannot go on
+            self._finish("failed", "")
+            raise
         self._mark = time.perf_counter()
         self.seconds += self._mark - start
         return self.under_way
