@@ -300,11 +300,23 @@ def test_a_notebook_is_stored_as_one_run_from_top_to_bottom(path):
 
 @notebooks
 def test_a_stored_notebook_tells_nothing_of_the_time_and_the_computer(path):
-    for output in outputs(path):
-        for text in printed(output):
-            assert not telltale(text), telltale(text)[0]
+    texts = [text for output in outputs(path) for text in printed(output)]
+    for text in texts + widget_texts(path):
+        assert not telltale(text), telltale(text)[0]
     for cell in cells(path, "code"):
         assert "execution" not in cell["metadata"], "run it with record_timing=False"
+
+
+def widget_texts(path):
+    """Return every text that the widgets of a stored notebook show."""
+    stored = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("widgets", {})
+    values = [
+        value
+        for views in stored.values()
+        for widget in views["state"].values()
+        for value in widget["state"].values()
+    ]
+    return [value for value in values if isinstance(value, str)]
 
 
 def own_names():
@@ -318,7 +330,7 @@ def own_names():
 def telltale(text):
     return re.search(
         r"(?<![\w<>.:/+])(?:~|/[A-Za-z][\w.-]*)/[\w.-]+"  # a path; not "km/h", "</b>", "https://"
-        r"|\b[A-Za-z]:\\"
+        r"|\b[A-Za-z]:[\\/]\w"
         r"|object at 0x"
         r"|Warning:"
         r"|\b\d\d?:\d\d:\d\d\b"
@@ -336,6 +348,7 @@ def telltale(text):
         "'/tmp/x'",
         "~/course/a.py",
         r"C:\Users\ada",
+        "C:/Users/ada",
         "<Network object at 0x7f00>",
         "RuntimeWarning: overflow",
         "at 09:30:01",
