@@ -13,9 +13,10 @@ def test_the_playground_and_the_pad_work_in_notebook_7(browser, tmp_path_factory
         new_page(browser, url) as page,
     ):
         page.goto(f"/notebooks/{NOTEBOOK}.ipynb")
-        page.get_by_text("Python 3 (ipykernel) | Idle").or_(
-            page.locator(".jp-NotebookKernelStatus-fade")
-        ).first.wait_for(state="attached", timeout=60_000)
+        # while the kernel starts, its status is both "fade" and "info", and "Run All" does nothing
+        page.locator(".jp-NotebookKernelStatus-fade:not(.jp-NotebookKernelStatus-info)").wait_for(
+            state="attached", timeout=60_000
+        )
         page.get_by_role("menuitem", name="Run").click()
         page.get_by_text("Run All Cells", exact=True).click()
         button(page, "Train").first.click(timeout=120_000)
