@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -678,7 +679,8 @@ def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch
     assert 7 in [row.setting["hidden"] for row in lost]
     # Dask may blame a run that was on the same worker as well, but not most of them
     assert len(lost) <= 3
-    assert all("KilledWorker" in row.message for row in lost)
+    # cancelled: it was the last, and the images were lost with its worker
+    assert all(re.search("KilledWorker|CancelledError", row.message) for row in lost)
     assert len(path.read_bytes().splitlines()) == len(table) - len(lost)
 
 
