@@ -29,7 +29,7 @@ from joblib.parallel import get_active_backend
 
 from .network import Network
 from .sweep_table import Checkpoint, SweepRow, SweepTable, key
-from .training import DivergenceError, blas_cores, interrupts_wait, sgd
+from .training import DivergenceError, blas_cores, interrupts_wait, sgd, tell_checkpoint_lost
 
 N_CLASSES = 10
 _POINTS = 200  # of a loss curve
@@ -244,8 +244,7 @@ class Search:
             self._checkpoint.add(row)
         except OSError as error:
             self._checkpoint = None  # its last line may be torn; nothing may follow that
-            reason = error.strerror or type(error).__name__  # str(error) would hold a path
-            print(f"The checkpoint cannot be written ({reason}); the sweep goes on without it.")
+            tell_checkpoint_lost(error, "the sweep")
 
     def _work(self, setting, seed):
         """Return about how much a run has to compute: products, and what each iteration costs."""

@@ -355,8 +355,13 @@ def _save(network, checkpoint):
     try:
         network.save(checkpoint)
     except OSError as error:  # such as a full disk, which need not cost what was learned
-        reason = error.strerror or type(error).__name__  # str(error) would hold a path
-        print(f"The checkpoint cannot be written ({reason}); training goes on without it.")
+        tell_checkpoint_lost(error, "training")
+
+
+def tell_checkpoint_lost(error, work):
+    """Print why a checkpoint cannot be written, and that the work, such as "training", goes on."""
+    reason = error.strerror or type(error).__name__  # str(error) would hold a path
+    print(f"The checkpoint cannot be written ({reason}); {work} goes on without it.")
 
 
 @contextmanager
