@@ -398,7 +398,8 @@ def _download(data_dir):
 def _answering(mirrors):
     """Yield those of the mirrors that answer, as they do, until the time for that is over.
 
-    The first is asked at once, each other one a head start later, if it is still needed then.
+    The first is asked at once, each other one a head start later, if it is still needed then. One
+    that sends to another address, such as one without https, is none.
     """
     import requests
 
@@ -408,8 +409,11 @@ def _answering(mirrors):
         if done.wait(wait):
             return
         try:
-            with requests.get(mirror + FILE_NAMES[-1], stream=True, timeout=ANSWER_TIMEOUT) as r:
-                answers.put((mirror, r.ok))
+            url = mirror + FILE_NAMES[-1]
+            with requests.get(
+                url, stream=True, timeout=ANSWER_TIMEOUT, allow_redirects=False
+            ) as response:
+                answers.put((mirror, response.status_code == requests.codes.ok))
         except Exception:  # settings for a proxy can be wrong in many ways
             answers.put((mirror, False))
 
@@ -458,7 +462,7 @@ def _fetch(url, path, _pooch):
     from tqdm import tqdm
 
     with (
-        requests.get(url, stream=True, timeout=PAUSE_TIMEOUT) as response,
+        requests.get(url, stream=True, timeout=PAUSE_TIMEOUT, allow_redirects=False) as response,
         open(path, "wb") as file,
     ):
         response.raise_for_status()

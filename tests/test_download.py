@@ -60,10 +60,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def busy(self, data):
         self.send_error(503)
 
-    def loop(self, data):
+    def elsewhere(self, data):
+        """Send to another address, which has the right file but is none of the mirrors."""
         self.send_response(302)
-        self.send_header("Location", self.path)
+        self.send_header("Location", re.sub("elsewhere(_later)?", "good", self.path))
         self.end_headers()
+
+    def loop(self, data):
+        self.elsewhere(data)
+
+    def elsewhere_later(self, data):
+        is_first = [fault for fault, _ in self.server.requests].count("elsewhere_later") == 1
+        self.good(data) if is_first else self.elsewhere(data)
 
     def cut(self, data, length=None):
         self.start(len(data))
@@ -300,7 +308,7 @@ def test_slow_download_that_is_under_way_goes_on(use, own, files, monkeypatch, c
 # bad mirrors
 
 FAULTS = [
-    *("dead", "broken", "missing", "forbidden", "busy", "loop"),
+    *("dead", "broken", "missing", "forbidden", "busy", "loop", "elsewhere", "elsewhere_later"),
     *("cut_at_0", "cut_at_1", "cut", "cut_at_last", "short"),
     *("flip", "other", "html", "endless", "silent", "drip", "stall"),
 ]
