@@ -36,10 +36,9 @@ NETWORK = 125e6  # bytes a second: 1 Gbit/s, an assumption
 
 def timed(way, grid, X, y, validation):
     """Do a sweep; return its seconds from the call to the table, and the table."""
-    data = [X, y, *validation]
     start = time.perf_counter()
     dask = way == "two Dask workers"
-    with parallel_config(backend="dask", scatter=data) if dask else nullcontext():
+    with parallel_config(backend="dask") if dask else nullcontext():
         table = sweep(grid, X, y, validation=validation, n_jobs=WAYS[way], progress=False)
     seconds = time.perf_counter() - start
     if len(table) != table.n_planned or {row.status for row in table} != {"done"}:

@@ -2,7 +2,7 @@
 
 joblib does the work: it starts the processes, hands out the runs, and gives the results back as
 they come. By itself it uses the cores of this computer. Inside of
-``joblib.parallel_config(backend="dask", scatter=[…])`` the same call uses a Dask cluster.
+``joblib.parallel_config(backend="dask")`` the same call uses a Dask cluster.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -198,7 +198,10 @@ class Search:
         To close this generator ends the runs under way. While another thread of this process is at
         a sweep, this one waits.
         """
-        with _ONE_AT_A_TIME:
+        images = nullcontext()
+        if self._dask and len(self.finished) < self.n_planned:
+            images = _on_each_worker(self._dask, self.data)
+        with _ONE_AT_A_TIME, images:
             yield from self._results()
 
     def _results(self):
@@ -357,6 +360,25 @@ def _bring_failures_back(backend):
     setattr(backend, name, submit_and_watch)
 
 
+@contextmanager
+def _on_each_worker(backend, arrays):
+    """Send the arrays to each worker of a cluster meanwhile, before the first run asks for them.
+
+    joblib's option `scatter` would name them by what they hold. Where Dask is about to forget that
+    name, after an earlier sweep with the same images, it can lose them, and then wait for them for
+    ever (dask/distributed#8576). Here each sending has names of its own.
+    """
+    backend.effective_n_jobs(-1)  # waits for a first worker, or says that there is none
+    futures = backend.client.scatter(list(arrays), broadcast=True, hash=False)
+    names = [id(array) for array in arrays]  # that joblib knows them by, as long as they live
+    backend.data_futures.update(zip(names, futures, strict=True))
+    try:
+        yield
+    finally:
+        for name in names:
+            backend.data_futures.pop(name, None)
+
+
 def _keep_to_the_cluster(backend):
     """Let the runs be done on the cluster even if it has a single worker left.
 
@@ -433,7 +455,6 @@ def _checked(X, y, validation):
             f"on, but is of type {type(validation).__name__}"
         ) from None
     network = Network([np.shape(X)[-1] if np.ndim(X) else 1, N_CLASSES])
-    # the same objects where they are arrays already, since Dask knows scattered data by that
     return *network.check_examples(X, y, rows=None), *network.check_examples(
         X_val, y_val, rows=None
     )

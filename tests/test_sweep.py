@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import sweep_tasks
 from joblib import parallel_config
+from joblib.parallel import get_active_backend
 from matplotlib import pyplot as plt
 from threadpoolctl import threadpool_info
 
@@ -618,28 +619,34 @@ def pids(table):
     return {int(worker.split(":")[1]) for worker in table.column("worker")}
 
 
-@pytest.mark.parametrize("scatter", [True, False])
-def test_a_cluster_comes_to_the_same_table(cluster, serial, scatter):
-    with parallel_config(backend="dask", scatter=[X, y, X_val, y_val] if scatter else None):
+def test_a_cluster_comes_to_the_same_table(cluster, serial):
+    with parallel_config(backend="dask"):
         table = sweep(GRID, X, y, repeats=2, **QUIET)
     assert what_was_found(table) == what_was_found(serial)
     assert pids(table) <= {worker.pid for worker in cluster.workers}
-    if scatter:
-        assert len(pids(table)) == 2
+    assert len(pids(table)) == 2
+
+
+def test_the_same_images_can_be_sent_again_and_again(cluster):
+    with parallel_config(backend="dask"):
+        tables = [sweep({}, *TINY, **QUIET) for _ in range(10)]
+        assert not get_active_backend()[0].data_futures  # and none stays there
+    for _ in range(10):
+        with parallel_config(backend="dask"):
+            tables.append(sweep({}, *TINY, **QUIET))
+    assert {row.status for table in tables for row in table} == {"done"}
 
 
 def test_on_a_cluster_the_images_travel_to_each_worker_once(cluster, monkeypatch):
     monkeypatch.setattr(sweeps, "train_once", sweep_tasks.where_x_is)
-    # not those of the sweep before: Dask may be about to drop them, and would send them again
-    data = X[::-1].copy(), y[::-1].copy()
-    with parallel_config(backend="dask", scatter=[*data, X_val, y_val]):
-        table = sweep({"l2": [k / 100 for k in range(40)]}, *data, **QUIET)
+    with parallel_config(backend="dask"):
+        table = sweep({"l2": [k / 100 for k in range(40)]}, X, y, **QUIET)
     assert len(set(table.column("message"))) == len(pids(table)) <= 2
 
 
 def test_many_tiny_runs_on_a_cluster(cluster):
     (grid, X, y), options = tiny(200)
-    with parallel_config(backend="dask", scatter=[X, y]):
+    with parallel_config(backend="dask"):
         table = sweep(grid, X, y, **options)
     assert table.column("learning_rate") == grid["learning_rate"]
     assert {row.status for row in table} == {"done"}
@@ -653,7 +660,7 @@ def slow_sweep():
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_worker_killed_in_the_middle_costs_no_run(cluster):
     victim = cluster.workers[0]
-    with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
+    with parallel_config(backend="dask"):
         search = slow_sweep()
     reported = []
     for row in search.results():
@@ -672,7 +679,7 @@ def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch
     cluster.add_worker()
     cluster.wait(3)
     path = tmp_path / "checkpoint"
-    with parallel_config(backend="dask", scatter=[*TINY, X_val, y_val]):
+    with parallel_config(backend="dask"):
         table = sweep({"hidden": list(range(3, 9))}, *TINY, checkpoint=path, **QUIET)
     assert table.column("hidden") == list(range(3, 9))
     lost = [row for row in table if row.status == "failed"]
@@ -731,13 +738,13 @@ def test_a_single_worker_does_the_runs_and_not_this_process(cluster, gate):
     gate.set()
     cluster.workers.pop().kill()
     wait_until(lambda: len(cluster.client.ncores()) == 1)
-    with parallel_config(backend="dask", scatter=[*TINY, X_val, y_val]):
+    with parallel_config(backend="dask"):
         table = sweep({"hidden": [3, 4], "learning_rate": [0.1]}, *TINY, **QUIET)
     assert pids(table) == {cluster.workers[0].pid}
 
 
 def test_a_worker_added_in_the_middle_is_used(cluster, gate):
-    with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
+    with parallel_config(backend="dask"):
         search = slow_sweep()
     added = None
     for n, row in enumerate(search.results(), 1):
@@ -762,7 +769,7 @@ def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, gate, tmp_
             signal.raise_signal(signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with parallel_config(backend="dask", scatter=[X, y, X_val, y_val]):
+    with parallel_config(backend="dask"):
         try:
             first = sweep(grid, X, y, checkpoint=path, **QUIET)
         finally:
