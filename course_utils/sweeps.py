@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +34,7 @@ from .training import DivergenceError, blas_cores, interrupts_wait, sgd, tell_ch
 N_CLASSES = 10
 _POINTS = 200  # of a loss curve
 _SMALL = 10_000  # bytes; larger arrays are shared by the processes in place of being copied
+_SENDING = 10  # seconds; a sweep on a cluster begins then even if not all workers have the images
 
 
 def _defaults(function, *without):
@@ -198,10 +199,7 @@ class Search:
         To close this generator ends the runs under way. While another thread of this process is at
         a sweep, this one waits.
         """
-        images = nullcontext()
-        if self._dask and len(self.finished) < self.n_planned:
-            images = _on_each_worker(self._dask, self.data)
-        with _ONE_AT_A_TIME, images:
+        with _ONE_AT_A_TIME:
             yield from self._results()
 
     def _results(self):
@@ -212,32 +210,32 @@ class Search:
         while left:
             # after each death half as many, until it is known which run kills its worker
             now = list(itertools.islice(left, max(1, len(left) >> deaths)))
-            rows = self._parallel(delayed(train_once)(*left[name], *self.data) for name in now)
-            try:
-                for row in rows:
-                    del left[key(row.setting, row.seed)]
-                    deaths = 0
-                    with interrupts_wait() as interrupts:  # or a run would be in the file alone
+            images = _on_each_worker(self._dask, self.data) if self._dask else nullcontext()
+            with images:
+                rows = self._parallel(delayed(train_once)(*left[name], *self.data) for name in now)
+                try:
+                    for row in rows:
+                        del left[key(row.setting, row.seed)]
+                        deaths = 0
+                        with interrupts_wait() as interrupts:  # or a run would be in the file alone
+                            self._add(row)
+                            if row.worker:  # not one that was lost: try it again
+                                self._write_down(row)
+                        if interrupts:
+                            raise KeyboardInterrupt
+                        yield row
+                # cancelled: with a worker of a cluster, the images were lost that it alone had
+                except (BrokenProcessPool, CancelledError) as error:
+                    deaths += 1
+                    if len(now) == 1:
+                        row = _lost(*left.pop(now[0]), error)
+                        deaths = 0
                         self._add(row)
-                        if row.worker:  # not one that was lost: try it again
-                            self._write_down(row)
-                    if interrupts:
-                        raise KeyboardInterrupt
-                    yield row
-            # cancelled: with a worker of a cluster, the images were lost that it alone had
-            except (BrokenProcessPool, CancelledError) as error:
-                deaths += 1
-                if self._dask:
-                    self._dask.data_futures.clear()  # joblib then sends the images again
-                if len(now) == 1:
-                    row = _lost(*left.pop(now[0]), error)
-                    deaths = 0
-                    self._add(row)
-                    yield row
-            finally:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # that runs were cancelled: we did that
-                    rows.close()
+                        yield row
+                finally:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # that runs were cancelled: we did that
+                        rows.close()
 
     def _write_down(self, row):
         """Add a row to the checkpoint; a full disk need not cost the runs that are still to come."""
@@ -364,12 +362,26 @@ def _bring_failures_back(backend):
 def _on_each_worker(backend, arrays):
     """Send the arrays to each worker of a cluster meanwhile, before the first run asks for them.
 
-    joblib's option `scatter` would name them by what they hold. Where Dask is about to forget that
-    name, after an earlier sweep with the same images, it can lose them, and then wait for them for
-    ever (dask/distributed#8576). Here each sending has names of its own.
+    One or a few workers get them from here, and a task on each worker asks these for them. Dask's
+    own way to give each worker a copy, with which joblib's option `scatter` works, can wait for
+    ever: for a worker that dies meanwhile, or where the same images were sent not long ago
+    (dask/distributed#8576: it names them by what they hold).
     """
-    backend.effective_n_jobs(-1)  # waits for a first worker, or says that there is none
-    futures = backend.client.scatter(list(arrays), broadcast=True, hash=False)
+    from distributed import wait
+
+    client = backend.client
+    for last in (False, True):
+        backend.effective_n_jobs(-1)  # waits for a first worker, or says that there is none
+        try:
+            futures = client.scatter(list(arrays), hash=False)
+            break
+        except OSError:  # the worker that they were sent to has died
+            if last:
+                raise
+    copies = [client.submit(len, futures, workers=[w], pure=False) for w in client.ncores()]
+    # a worker that is slow, busy or dead by then asks for them with its first run, if ever
+    with suppress(TimeoutError, CancelledError), client.as_current():
+        wait(copies, timeout=_SENDING)
     names = [id(array) for array in arrays]  # that joblib knows them by, as long as they live
     backend.data_futures.update(zip(names, futures, strict=True))
     try:

@@ -637,6 +637,29 @@ def test_the_same_images_can_be_sent_again_and_again(cluster):
     assert {row.status for table in tables for row in table} == {"done"}
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system has no SIGSTOP")
+@pytest.mark.parametrize("moment", ["as it is sent them", "before the others have them"])
+def test_a_worker_that_dies_while_the_images_are_sent_is_done_without(cluster, moment, monkeypatch):
+    monkeypatch.setattr(sweeps, "_SENDING", 2)
+    dies, lives = cluster.workers
+    if moment == "as it is sent them":
+        dies.send_signal(signal.SIGSTOP)  # it answers no more, but is still among the workers
+        threading.Timer(1, dies.kill).start()
+    else:
+        import distributed
+
+        def wait(*arguments, _wait=distributed.wait, **options):
+            dies.kill()
+            return _wait(*arguments, **options)
+
+        monkeypatch.setattr(distributed, "wait", wait)
+    with parallel_config(backend="dask"):
+        table = sweep({"hidden": [3, 4]}, *TINY, **QUIET)
+    assert dies.wait() == -signal.SIGKILL
+    assert {row.status for row in table} == {"done"}
+    assert pids(table) == {lives.pid}
+
+
 def test_on_a_cluster_the_images_travel_to_each_worker_once(cluster, monkeypatch):
     monkeypatch.setattr(sweeps, "train_once", sweep_tasks.where_x_is)
     with parallel_config(backend="dask"):
