@@ -52,8 +52,8 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
     """Train a network for each setting of a grid, many at once, and return a table of the results.
 
     An interrupt (Ctrl-C, or the kernel's stop button) ends the sweep: what has finished is
-    returned. A run that diverges or fails is a row that says so, and the others go on. If a worker
-    dies, its run is tried again.
+    returned. So it is where a cluster has no worker left. A run that diverges or fails is a row
+    that says so, and the others go on. If a worker dies, its run is tried again.
 
     Parameters
     ----------
@@ -116,6 +116,7 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
         disable=not progress,
         unit="run",
     )
+    ended_by = None
     with bar, closing(search.results()) as results:
         try:
             for _ in results:
@@ -124,6 +125,12 @@ def sweep(grid, X, y, *, validation, repeats=1, n_jobs=-1, progress=True, checkp
                 bar.update()
         except KeyboardInterrupt:
             search.interrupted = True
+        except OSError as error:  # a cluster without a worker (TimeoutError), a full disk
+            if not search.finished:
+                raise
+            search.interrupted, ended_by = True, f"{type(error).__name__}: {error}"
+    if ended_by:
+        print(ended_by)
     table = search.table()
     if table.interrupted:
         later = "the same call goes on from here" if search.has_checkpoint else "the others are not"

@@ -570,9 +570,13 @@ class Cluster:
         assert self.client.scheduler.address.startswith(f"tcp://{HOST}:")
 
     def add_worker(self):
-        options = ("--scheduler-file", str(self.file), "--no-nanny", "--nthreads", "1")
-        self.workers.append(dask_process("dask_worker", *options))
+        self.workers.append(self.worker("--no-nanny"))
         return self.workers[-1]
+
+    def worker(self, *options):
+        return dask_process(
+            "dask_worker", "--scheduler-file", str(self.file), "--nthreads", "1", *options
+        )
 
     def wait(self, n):
         self.client.wait_for_workers(n, timeout=60)
@@ -699,11 +703,15 @@ def test_a_worker_killed_in_the_middle_costs_no_run(cluster):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_run_that_kills_its_workers_on_a_cluster_is_a_row(cluster, monkeypatch, tmp_path):
     monkeypatch.setattr(sweeps, "train_once", sweep_tasks.die_with_seven_units)
-    cluster.add_worker()
-    cluster.wait(3)
     path = tmp_path / "checkpoint"
-    with parallel_config(backend="dask"):
-        table = sweep({"hidden": list(range(3, 9))}, *TINY, checkpoint=path, **QUIET)
+    with cluster.worker("--nanny") as begins_anew:  # however often its run kills it
+        try:
+            cluster.wait(3)
+            with parallel_config(backend="dask", wait_for_workers_timeout=60):
+                grid = {"hidden": list(range(3, 9))}
+                table = sweep(grid, *TINY, checkpoint=path, **QUIET)
+        finally:
+            begins_anew.kill()  # and its worker ends with it
     assert table.column("hidden") == list(range(3, 9))
     lost = [row for row in table if row.status == "failed"]
     assert 7 in [row.setting["hidden"] for row in lost]
@@ -757,9 +765,39 @@ def test_images_that_were_lost_with_their_workers_are_sent_again(cluster, gate):
     assert {row.status for row in search.table()} == {"done"}
 
 
+def test_where_no_worker_is_left_what_has_finished_is_kept(cluster, gate, tmp_path, capsys):
+    path = tmp_path / "checkpoint"
+    grid = {"learning_rate": [0.01 * k for k in range(1, 31)]}
+
+    def kill():
+        wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 3)
+        for worker in cluster.workers:
+            worker.kill()
+
+    threading.Thread(target=kill).start()
+    with parallel_config(backend="dask", wait_for_workers_timeout=1):
+        first = sweep(grid, X, y, checkpoint=path, **QUIET)
+    assert first.interrupted
+    assert 2 <= len(first) < 30
+    out = capsys.readouterr().out
+    assert "no worker after 1 seconds" in out
+    assert f"{len(first)} of 30 runs have finished and are in the table" in out
+    for worker in cluster.workers:
+        worker.wait()
+    with parallel_config(backend="dask", wait_for_workers_timeout=0.1), pytest.raises(TimeoutError):
+        sweep(grid, X, y, **QUIET)  # nothing has finished
+    cluster.have_two_workers()
+    gate.set()
+    with parallel_config(backend="dask"):
+        whole = sweep(grid, X, y, checkpoint=path, **QUIET)
+    assert {row.status for row in whole} == {"done"}
+    assert len(whole) == 30
+
+
 def test_a_single_worker_does_the_runs_and_not_this_process(cluster, gate):
     gate.set()
-    cluster.workers.pop().kill()
+    with cluster.workers.pop() as other:
+        other.kill()
     wait_until(lambda: len(cluster.client.ncores()) == 1)
     with parallel_config(backend="dask"):
         table = sweep({"hidden": [3, 4], "learning_rate": [0.1]}, *TINY, **QUIET)
