@@ -21,6 +21,7 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
 NEEDED = os.environ.get("BROWSER_TESTS") == "needed"  # then nothing may be missing
+WAIT = 30_000  # milliseconds; much more than it takes, as the machine may be busy
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,6 +44,7 @@ NOT_OURS = (
 def browser():
     """Start a Chromium without a window."""
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=WAIT)
     with playwright.sync_playwright() as p:
         chromium = CHROMIUM or p.chromium.executable_path  # what "playwright install" fetches
         if not Path(chromium).exists():
@@ -157,7 +159,7 @@ class new_page:
 
     def __enter__(self):
         page = self.context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(WAIT)
         page.errors = []
 
         def note(text):
