@@ -6,7 +6,7 @@ import numpy as np
 
 from ..datasets import IDX_TYPES
 from ..functions import one_hot
-from ..marking import compare, mark
+from .marking import compare, mark
 
 
 def _idx(type_code, *sizes):

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..functions import relu, sigmoid, softmax
-from ..marking import compare, mark
+from .marking import compare, mark
 from .notebook_02 import softmax_with
 
 

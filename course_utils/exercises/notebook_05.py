@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..functions import one_hot
-from ..marking import compare, describe_error, mark
+from .marking import compare, describe_error, mark
 from ..network import Network
 from ..training import sgd
 from .notebook_03 import layers

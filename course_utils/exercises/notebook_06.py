@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..functions import confusion_matrix
-from ..marking import compare, mark
+from .marking import compare, mark
 
 
 def check_confusion_matrix(attempt):

@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 
 from ..datasets import load_mnist
-from ..drawing import SIDE, rasterise, to_mnist_form
+from .drawing import SIDE, rasterise, to_mnist_form
 from . import keyboard
 from .bars import bars
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._cores import one_core_if_small
 from ..network import Network
-from ..training import DivergenceError, Epoch, one_core_if_small, sgd
+from ..training import DivergenceError, Epoch, sgd
 
 LIVE_IMAGES = 300  # of the test images: so many are looked at for each picture
 _CHUNK = 2000  # images that are looked at in one go, so that a click never has to wait long
