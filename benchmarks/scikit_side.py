@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from sides import SOME_OR_ALL, Side, blas, stopwatch
+from sides import SOME_OR_ALL, Side, blas, layers, stopwatch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -43,7 +43,7 @@ def predictor(network, cores):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         copied.fit(np.zeros((10, 784), np.float32), np.arange(10))
-    copied.coefs_, copied.intercepts_ = network.params.weights, network.params.biases
+    copied.coefs_, copied.intercepts_ = map(list, zip(*layers(network), strict=True))
 
     def ask(X):
         with blas().limit(limits=cores, user_api="blas"):

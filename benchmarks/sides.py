@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from course_utils import Network, sgd, train
-from course_utils.training import one_core_if_small
+from course_utils._cores import one_core_if_small
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 SOME_OR_ALL = sorted({1, CORES})
@@ -126,7 +126,8 @@ class Products(Side):
     ways = tuple(SOME_OR_ALL)
 
     def epoch(self, seed):
-        W1, W2 = Network(self.sizes, rng=seed).params.weights
+        params = Network(self.sizes, rng=seed).params
+        W1, W2 = params["W1"], params["W2"]
         dW1, dW2 = np.empty_like(W1), np.empty_like(W2)
         A1 = np.ones((self.batch_size, len(W2)), np.float32)
         dZ2 = np.ones((self.batch_size, W2.shape[1]), np.float32)
@@ -205,13 +206,19 @@ class ArticleLoop(ArticleCourse):
         return seconds[0]
 
 
+def layers(network):
+    """Return weights and bias of each layer, from the first to the last."""
+    params = network.params
+    return [(params[f"W{k}"], params[f"b{k}"]) for k in range(1, len(params) // 2 + 1)]
+
+
 def one_by_one(network, X):
     """Ask for one image after the other, with the formulas of notebook 03."""
     relu_or_sigmoid = {
         "relu": lambda z: np.maximum(z, 0),
         "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     }[network.activation]
-    *hidden, (W_last, b_last) = zip(network.params.weights, network.params.biases, strict=True)
+    *hidden, (W_last, b_last) = layers(network)
     labels = []
     for x in X:
         for W, b in hidden:

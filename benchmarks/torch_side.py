@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import torch
-from sides import CORES, SOME_OR_ALL, Side, note, stopwatch
+from sides import CORES, SOME_OR_ALL, Side, layers, note, stopwatch
 from torch.nn import functional
 
 from course_utils import Network
@@ -22,9 +22,9 @@ class Torch(Side):
     def start(self, seed):
         cores, how = self.way
         torch.set_num_threads(cores)
-        params = Network(self.sizes, rng=seed).params
-        self.weights = [torch.tensor(W.T.copy(), requires_grad=True) for W in params.weights]
-        self.biases = [torch.tensor(b, requires_grad=True) for b in params.biases]
+        weights, biases = zip(*layers(Network(self.sizes, rng=seed)), strict=True)
+        self.weights = [torch.tensor(W.T.copy(), requires_grad=True) for W in weights]
+        self.biases = [torch.tensor(b, requires_grad=True) for b in biases]
         self.parameters = self.weights + self.biases
         self.velocity = [torch.zeros_like(p) for p in self.parameters]
         self.optimiser = None
@@ -95,7 +95,7 @@ def predictor(network, cores):
     """Return a function that asks a copy of `network` for the labels of images."""
     pairs = [
         (torch.tensor(W.T.copy()), torch.tensor(b))
-        for W, b in zip(network.params.weights, network.params.biases, strict=True)
+        for W, b in layers(network)
     ]
     activate = {"relu": torch.relu, "sigmoid": torch.sigmoid}[network.activation]
 
