@@ -38,5 +38,5 @@ from .plotting import (
 )
 from .training import DivergenceError, History, sgd, train
 
-__version__ = "0.2.0"
+__version__ = "0.1.0"
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from course_utils.drawing import to_mnist_form
+from course_utils.lab.drawing import to_mnist_form
 
 N_TRAIN = 1437
 
