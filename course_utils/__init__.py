@@ -1,8 +1,9 @@
 """Helpers for the course: how a computer recognises a handwritten digit.
 
-Six files to read, in this order. Each imports only from those above it:
+This file and five more are there to be read, in this order. Of these, each imports only from those
+above it:
 
-``functions``  the mathematics, one function a formula
+``functions``  the mathematics, one function for each formula
 ``network``    forward pass and backpropagation
 ``training``   minibatch stochastic gradient descent
 ``datasets``   MNIST's file format, and where the files are
@@ -39,4 +40,3 @@ from .plotting import (
 from .training import DivergenceError, History, sgd, train
 
 __version__ = "0.1.0"
-__all__ = [name for name in dir() if not name.startswith("_")]

@@ -7,7 +7,6 @@ and what to do.
 import inspect
 import math
 import os
-import sys
 
 import numpy as np
 
@@ -92,7 +91,7 @@ def pictures(X):
 
 
 def titles(titles, n):
-    titles = [""] * n if titles is None else list(titles)
+    titles = [""] * n if titles is None else [str(title) for title in titles]
     if len(titles) != n:
         raise ValueError(f"there must be a title for each of the {n} images, but are {len(titles)}")
     return titles
@@ -117,14 +116,48 @@ def images(network, X):
 
 
 def pixels(X, nan_allowed=True):
-    low, high = X.min(initial=np.inf), X.max(initial=-np.inf)  # nan if one is nan
-    if X.size and (np.isinf(low) or np.isinf(high) or (np.isnan(low) and not nan_allowed)):
+    if X.size == 0:
+        return
+    low, high = X.min(), X.max()  # nan if one is nan
+    if np.isinf(low) or np.isinf(high) or (np.isnan(low) and not nan_allowed):
         raise ValueError("X must be finite, but holds nan or infinity; look with np.isfinite(X)")
     if low >= 0 and high > 2:  # standardised pixels may be larger, but then others are negative
         raise ValueError(
             f"pixels must be 0–1, but X goes up to {high:g}: they look like 0–255; divide by 255 or "
             "load them with load_mnist(normalize=True)"
         )
+
+
+def numbers(X, probs):
+    """Return `probs`, if they are numbers; no label would be right for nan."""
+    if np.isnan(probs).any():
+        pixels(np.asarray(X), nan_allowed=False)
+        raise ValueError(
+            "the network's answers are nan, since its parameters are too large or not finite; has its "
+            "training blown up? Start again from a new network, with a lower learning_rate"
+        )
+    return probs
+
+
+def one_row(probs):
+    probs = np.asarray(probs)
+    if probs.ndim == 2 and len(probs) == 1:
+        probs = probs[0]
+    if probs.ndim != 1 or probs.size == 0:
+        raise ValueError(
+            f"probs must be those of one image, shape (k,), but has {probs.shape}; take a row, probs[0]"
+        )
+    return probs
+
+
+def losses(loss):
+    loss = np.asarray(loss, dtype=float)
+    if loss.ndim != 1 or loss.size == 0:
+        raise ValueError(
+            "there is no curve to draw: loss must hold a number for each iteration, at least one, but "
+            f"has the shape {loss.shape}"
+        )
+    return loss
 
 
 def examples(network, X, y):
@@ -187,7 +220,7 @@ def whole_number(name, value):
 
 def number(name, value, words, fits):
     is_number = isinstance(value, float | int | np.floating | np.integer)
-    if not (is_number and fits(value) and value <= sys.float_info.max):
+    if not (is_number and fits(value) and value < math.inf):
         raise ValueError(f"{name} must be a finite number {words}, but is {value!r}")
 
 
@@ -195,7 +228,9 @@ def training_options(sgd, options):
     """Return all options of `sgd`, those in `options` and the defaults of the others."""
     defaults = options_of(sgd)
     for name in options:
-        one_of("an option of train", name, [*defaults, "rng", "validation", "checkpoint", "progress"])
+        one_of(
+            "an option of train", name, [*defaults, "rng", "validation", "checkpoint", "progress"]
+        )
     options = defaults | options
     sgd_options(*(options[n] for n in ("epochs", "batch_size", "learning_rate", "momentum", "l2")))
     return options
@@ -214,10 +249,22 @@ WRAPPINGS = {
     ".pkl.gz": "a pickle: gzip.open and pickle.load give its arrays, if you trust where it is from",
     ".npz": "an archive of NumPy arrays: np.load gives them by name, such as 'x_train'",
     ".csv": "a table with a row an image: np.loadtxt(path, delimiter=',', skiprows=1) reads it",
-    ".zip": "packed: unpack it first",
-    ".png": "single pictures",
     ".parquet": "a table: pandas.read_parquet reads it",
+    ".mat": "a MATLAB file: scipy.io.loadmat reads it",
+    ".zip": "packed: unpack it first",
+    ".png": "a single picture: PIL.Image.open reads it, and np.stack puts many together",
+    "/": "a folder: if the files are in there, name that one",
 }
+
+
+def idx_start(start, types):
+    """Return the first four bytes of an IDX file, or say what they are instead."""
+    if start.lstrip().startswith(b"<"):
+        raise ValueError("it is a web page: the download gave a page, not the file")
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in types:
+        begins = f"begins with {start.hex(' ')}" if start else "is empty"
+        raise ValueError(f"it {begins}, and must begin with 00 00 and a known type")
+    return start
 
 
 def no_folder_beside(source, data_dir):
@@ -232,15 +279,15 @@ def may_be_other(source, files):
     if source == "mnist":
         folder = files["train-images"].parent
         raise ValueError(
-            f"source='mnist' asks for MNIST, but the files in {folder} are others, or damaged; leave "
-            "source out to take them as they are"
+            f"MNIST is asked for, by source or MNIST_SOURCE, but the files in {folder} are others, or "
+            "damaged; leave that out to take them as they are"
         )
 
 
 def only_one_set(folder, sets):
     if len(sets) > 1:
         raise ValueError(
-            f"{folder} holds several sets ({', '.join(name or 'MNIST' for name in sets)}); put the "
+            f"{folder} holds several sets ({', '.join(name + 'train-…' for name in sets)}); put the "
             "four files of one into a folder of its own"
         )
     return next(iter(sets.values()), {})
@@ -252,18 +299,19 @@ def all_files(name, folder, parts, files):
     if not missing:
         return files
     wanted = ", ".join(f"{p}-idx{3 if 'images' in p else 1}-ubyte.gz" for p in missing)
-    there = sorted(os.listdir(folder)) if os.path.isdir(folder) else None
-    if there is None:
-        lies = "there is no such folder"
-    elif not there:
-        lies = "the folder is empty"
-    else:
+    there = []
+    if os.path.isdir(folder):
+        there = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(folder))
         lies = f"in it there is {', '.join(there[:8])}{' …' * (len(there) > 8)}"
-    hints = [f"{f} is {h}" for f in there or () for end, h in WRAPPINGS.items() if f.endswith(end)]
+        lies = lies if there else "it is empty"
+    elif os.path.exists(folder):
+        there, lies = [os.path.basename(folder)], "that is a file, not a folder"
+    else:
+        lies = f"there is no folder {os.path.abspath(folder)}"
+    hints = [f" ({f} is {h})" for end, h in WRAPPINGS.items() for f in there if f.endswith(end)]
     raise FileNotFoundError(
-        f"{name} is {str(folder)!r}, but {lies}. It must hold {wanted}, unpacked or not. "
-        + "".join(f"({hint}.) " for hint in hints[:1])
-        + f"Mend {name}, or leave it out to have MNIST looked for and downloaded."
+        f"{name} is {folder!r}, but {lies}{''.join(hints[:1])}. It must hold {wanted}, unpacked or "
+        f"not: mend {name}, or do without it to have MNIST looked for and downloaded."
     )
 
 
@@ -306,6 +354,8 @@ def known_form(path, start):
     forms = [form for magic, form in FORMS.items() if start.lstrip().startswith(magic)]
     if start[8:9] == b"{":
         forms = ["a safetensors file"]
+    if not start:
+        forms = ["empty"]
     if forms:
         raise ValueError(f"{path} is {forms[0]}; a network is read from .npz or a pickle.{BY_HAND}")
 
@@ -334,12 +384,12 @@ def one_activation(path, wanted, stored):
             f"{path} does not say which activation its network has; add activation='sigmoid' or "
             "activation='relu'"
         )
+    one_of(f"{path}: activation", stored or wanted, ("relu", "sigmoid"))
     if stored and wanted not in (None, stored):
         raise ValueError(
             f"{path} holds a network with {stored!r}, not {wanted!r}; leave activation out"
         )
-    one_of(f"{path}: activation", wanted or stored, ("relu", "sigmoid"))
-    return wanted or stored
+    return stored or wanted
 
 
 def layers(path, arrays, fit):

@@ -1,6 +1,7 @@
 """MNIST's download: two mirrors in order, and a checksum for each file."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -39,10 +40,7 @@ def folders():
 
 def is_official(path):
     """Return whether a file is one of MNIST's four, whatever its name."""
-    try:
-        return pooch.file_hash(path) in {*CHECKSUMS.values(), *UNPACKED}
-    except OSError:  # not ours to read
-        return False
+    return pooch.file_hash(path) in {*CHECKSUMS.values(), *UNPACKED}
 
 
 def download_mnist():
@@ -75,12 +73,10 @@ def answering():
 
     def ask():
         for mirror in MIRRORS:
-            try:
-                url = mirror + min(CHECKSUMS)  # the smallest of the four
+            with suppress(Exception):  # settings for a proxy can be wrong in many ways
+                url = mirror + min(CHECKSUMS)
                 requests.head(url, timeout=ANSWER, allow_redirects=False).raise_for_status()
                 good.append(mirror)
-            except Exception:  # settings for a proxy can be wrong in many ways
-                continue
 
     thread = Thread(target=ask, daemon=True)
     thread.start()
@@ -96,11 +92,13 @@ def fetch(name, mirrors, folder):
     pooch.get_logger().setLevel("ERROR")  # its lines hold paths
     reasons = []
     for mirror in mirrors:
-        bar = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stdout, leave=False)
+        # pooch puts the true total in its place; without any, the bar would have no truth value
+        bar = tqdm(desc=name, total=1, unit="B", unit_scale=True, file=sys.stdout, leave=False)
         get = pooch.HTTPDownloader(progressbar=bar, timeout=PAUSE, allow_redirects=False)
         try:
             pooch.retrieve(mirror + name, CHECKSUMS[name], name, folder, downloader=get)
-            (folder / name).chmod(0o644)  # pooch leaves it to its owner alone; classes share it
+            with suppress(PermissionError):  # the file of another user, or a disk without modes
+                (folder / name).chmod(0o644)  # pooch leaves it to its owner; classes share it
             return
         except requests.RequestException as error:
             reasons.append(f"{mirror} fails ({type(error).__name__})")

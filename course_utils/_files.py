@@ -1,10 +1,12 @@
 """Parameters on disk: written whole or not at all, read without running what a file says."""
 
+import codecs
 import os
 import pickle
 import re
 import secrets
 import zipfile
+from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,10 +59,9 @@ def try_to(write, path, work):
 def read_params(path, activation=None):
     """Return W1, b1, … in order, and the activation; or say what is wrong with the file."""
     _checks.size_of_file(path, Path(path).stat().st_size, LARGEST)
-    content = _content(Path(path))
-    stored = content.pop("activation", "") if isinstance(content, dict) else ""
+    content, arrays = _content(Path(path))
+    stored = content.get("activation", "") if isinstance(content, dict) else ""
     activation = _checks.one_activation(path, activation, str(stored).lower())
-    arrays = [(name, array) for name, array in _arrays(content) if array.ndim]  # no single numbers
     # in the order of the numbers in their names, where all have some; else in that of the file
     numbers = [[int(digits) for digits in re.findall(r"\d+", name)] for name, _ in arrays]
     if all(numbers):
@@ -91,24 +92,26 @@ def _fit(weights, biases):
     """Return whether these are layers, each of which takes what the one before it gives."""
     n_in = None
     for W, b in zip(weights, biases, strict=False):
-        if W.ndim != 2 or W.size == 0 or n_in not in (None, len(W)) or b.size != W.shape[1]:
+        if W.ndim != 2 or W.size == 0 or n_in not in (None, len(W)):
+            return False
+        if not b.size == max(b.shape) == W.shape[1]:  # one line of numbers, lying or standing
             return False
         n_in = b.size
     return len(weights) == len(biases) > 0
 
 
 def _arrays(content, name=""):
-    """Return all arrays of numbers in lists and dicts, with their names, in the file's order."""
+    """Return all arrays in lists and dicts, with their names, in order; no single numbers."""
     if isinstance(content, dict):
         return [pair for key, value in content.items() for pair in _arrays(value, str(key))]
     if isinstance(content, list | tuple):
         return [pair for value in content for pair in _arrays(value, name)]
     array = np.asarray(content)
-    return [(name, array)] if array.dtype.kind in "fiu" else []
+    return [(name, array)] if array.ndim and array.dtype.kind in "fiu" else []
 
 
 def _content(path):
-    """Return what an .npz file or a pickle holds, and run nothing of it."""
+    """Return what an .npz file or a pickle holds, and the arrays in it; run nothing of it."""
     with open(path, "rb") as file:
         start = file.read(512)
         _checks.known_form(path, start)
@@ -117,8 +120,10 @@ def _content(path):
             if start[:2] == b"PK":
                 _checks.size_of_file(path, sum(m.file_size for m in _members(file)), LARGEST)
                 with np.load(file, allow_pickle=False) as arrays:
-                    return dict(arrays)
-            return _ArrayUnpickler(file, encoding="latin1").load()
+                    content = dict(arrays)
+            else:
+                content = _ArrayUnpickler(file, encoding="latin1").load()
+            return content, _arrays(content)
         except Exception as error:  # a broken file can raise almost anything
             _checks.unreadable(path, error)
 
@@ -131,21 +136,25 @@ def _members(file):
     return members
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that builds NumPy arrays and nothing else, as Python's manual shows it."""
+# what a pickle may ask for by name
+ALLOWED = {
+    "numpy.dtype": np.dtype,
+    "numpy.ndarray": np.ndarray,
+    # NumPy 1 and 2 keep these in different places; how an array is pickled tells where
+    "numpy.core.multiarray._reconstruct": np.zeros(1).__reduce__()[0],
+    "numpy.core.multiarray.scalar": np.float64(0).__reduce__()[0],
+    "numpy.core.numeric._frombuffer": np.zeros(1).__reduce_ex__(5)[0],
+    "_codecs.encode": codecs.encode,  # how Python 2 wrote bytes
+    "collections.OrderedDict": OrderedDict,
+}
 
-    ALLOWED = {
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
-        *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
-        *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-        ("_codecs", "encode"),  # how Python 2 wrote bytes
-        ("collections", "OrderedDict"),
-    }
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """An unpickler that builds NumPy arrays and nothing else, much as Python's manual shows it."""
 
     def find_class(self, module, name):
-        """Look up a name that the file asks for, if it is one that arrays need."""
-        if (module, name) in self.ALLOWED:
-            return super().find_class(module, name)
+        """Return what the file asks for by name, if it is something that arrays need."""
+        full_name = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
+        if full_name in ALLOWED:
+            return ALLOWED[full_name]
         raise pickle.UnpicklingError(f"it names {module}.{name}, which was not run")

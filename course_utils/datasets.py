@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +70,7 @@ def read_idx(path):
         zipped = file.read(2) == b"\x1f\x8b"
     with (gzip.open if zipped else open)(path, "rb") as file:
         try:
-            zeros, type_code, n_sizes = struct.unpack(">HBB", file.read(4))
-            if zeros != 0 or type_code not in IDX_TYPES:
-                begin = struct.pack(">HBB", zeros, type_code, n_sizes).hex(" ")
-                raise ValueError(f"it begins with {begin}, and not with 00 00 and a known type")
+            *_, type_code, n_sizes = _checks.idx_start(file.read(4), IDX_TYPES)
             shape = struct.unpack(f">{n_sizes}I", file.read(4 * n_sizes))
             dtype = np.dtype(IDX_TYPES[type_code])
             n_bytes = math.prod(shape) * dtype.itemsize
@@ -121,20 +119,23 @@ def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="aut
     OSError
         If `source` is "mnist", and it is neither on this computer nor to be downloaded.
     """
-    if source == "auto" and data_dir is None:
-        source = os.environ.get("MNIST_SOURCE") or "auto"
-    _checks.one_of("source", source, ("auto", "mnist", "uci-digits"))
+    name = "source"
+    if source == "auto" and data_dir is None and os.environ.get("MNIST_SOURCE"):
+        name, source = "MNIST_SOURCE", os.environ["MNIST_SOURCE"]
+    _checks.one_of(name, source, ("auto", "mnist", "uci-digits"))
     if source == "uci-digits":
         _checks.no_folder_beside(source, data_dir)
         files = files_in(data_path("uci-digits"))
     else:
         files, source = _find(source, data_dir)
-    arrays = []
+    pairs, arrays = [], []
     for part in ("train", "t10k"):
         paths = files[f"{part}-images"], files[f"{part}-labels"]
-        X, y = _checks.images_and_labels(*paths, read_idx(paths[0]), read_idx(paths[1]))
+        pairs.append(_checks.images_and_labels(*paths, *map(read_idx, paths)))
+    n_classes = max(10, *(int(y.max(initial=0)) + 1 for _, y in pairs))
+    for X, y in pairs:
         X = np.divide(X, np.float32(255), dtype=np.float32) if normalize else X
-        y = one_hot(y, max(10, y.max(initial=0) + 1)) if one_hot_label else y.astype(np.int64)
+        y = one_hot(y, n_classes) if one_hot_label else y.astype(np.int64)
         arrays += [X.reshape(len(X), 784) if flatten else X, y]
     return Digits(*arrays, source, files)
 
@@ -144,23 +145,26 @@ def find_mnist(data_dir=None):
 
     Raises FileNotFoundError if `data_dir`, or else MNIST_DIR, is set and does not hold them.
     """
-    folder = data_dir or os.environ.get("MNIST_DIR")
-    if folder:
-        name = "data_dir" if data_dir else "MNIST_DIR"
+    name = "data_dir" if data_dir is not None else "MNIST_DIR"
+    folder = data_dir if data_dir is not None else os.environ.get("MNIST_DIR") or None
+    if folder is not None:
+        folder = os.path.expanduser(folder)
         return _checks.all_files(name, folder, PARTS, files_in(folder))
     for folder in _download.folders():
-        files = files_in(folder)
-        if files.keys() == set(PARTS) and all(map(_download.is_official, files.values())):
-            return files
+        with suppress(OSError):  # not ours to read
+            files = files_in(folder)
+            if files.keys() == set(PARTS) and all(map(_download.is_official, files.values())):
+                return files
     return None
 
 
 def files_in(folder):
     """Return which of the four files are in a folder, by part; several sets there are an error."""
     sets = {}
-    for path in sorted(Path(folder).iterdir()) if os.path.isdir(folder) else ():
+    paths = Path(folder).iterdir() if os.path.isdir(folder) else ()
+    for path in sorted(paths, key=lambda path: (path.suffix == ".gz", path)):
         name = NAME.fullmatch(path.name)
-        if name:
+        if name and path.is_file():  # some programs unpack each into a folder of its name
             part = f"{name['part'].replace('test', 't10k')}-{name['what']}"
             sets.setdefault(name["set"], {})[part] = path  # of two, the one with .gz
     return _checks.only_one_set(folder, sets)

@@ -1,7 +1,8 @@
-"""The mathematics of the network: one function a formula, without any state.
+"""The mathematics of the network: one function for each formula.
 
 Rows are images: `z` is (n, k), and a function that needs an axis takes the last one. No function
-changes its arguments, and float32 stays float32. `_checks` says what is wrong with an input.
+changes its arguments. Those in `_checks` return their input as arrays that are ready to use, or say
+what is wrong with it.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from . import _checks
 
 
 def sigmoid(z):
-    """Squash each number into (0, 1): 1 / (1 + exp(-z)).
+    """Squash each number between 0 and 1: 1 / (1 + exp(-z)).
 
     Only exponentials of numbers ≤ 0 are taken, so nothing overflows.
 
@@ -18,6 +19,7 @@ def sigmoid(z):
     array([0. , 0.5, 1. ])
     """
     z = _checks.as_float(z)
+    # for z ≥ 0 the formula; for z < 0 both halves of it times exp(z), which is exp(z) / (exp(z) + 1)
     return np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
 
 
@@ -47,8 +49,9 @@ def softmax(logits):
 def cross_entropy(probs, y):
     """Measure how wrong `probs` (n, k) are about the labels `y` (n,): the mean of -log(p), in nats.
 
-    p is the probability that was given to the right label. 0 counts as the smallest normal number
-    of its type, so the loss stays finite. Knowing nothing about ten digits costs ln 10:
+    p is the probability that was given to the right label. Below the smallest number that its type
+    holds with all digits (about 1e-38 in float32) it counts as that, so the loss stays finite.
+    Knowing nothing about ten digits costs ln 10:
 
     >>> round(cross_entropy(np.full((1, 10), 0.1), [3]), 4)
     2.3026
@@ -65,7 +68,9 @@ def one_hot(y, n_classes=10):
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    return np.eye(n_classes, dtype=np.float32)[_checks.labels(y, n_classes)]
+    return np.eye(n_classes, dtype=np.float32)[
+        _checks.labels(y, n_classes)
+    ]  # row k is that of label k
 
 
 def accuracy(y_pred, y):
@@ -81,20 +86,22 @@ def accuracy(y_pred, y):
 def confusion_matrix(y, y_pred, n_classes=10):
     """Count how often label i (row) was taken for j (column): an (n_classes, n_classes) table.
 
+    Mind the order: the right labels first.
+
     >>> confusion_matrix([0, 1, 1], [0, 0, 1], n_classes=2)
     array([[1, 0],
            [1, 1]])
     """
     y, y_pred = _checks.same_length(_checks.labels(y, n_classes), _checks.labels(y_pred, n_classes))
     matrix = np.zeros((n_classes, n_classes), dtype=int)
-    np.add.at(matrix, (y, y_pred), 1)  # unlike `matrix[y, y_pred] += 1`, it counts each pair
+    np.add.at(matrix, (y, y_pred), 1)  # each pair as often as it comes
     return matrix
 
 
 def numerical_gradient(f, x, h=1e-5):
     """Estimate the slope of `f` at `x` for each entry by (f(x + h) - f(x - h)) / 2h.
 
-    The slow, certain way that backpropagation is held against: two calls of `f` an entry, in
+    The slow, certain way that backpropagation is held against: two calls of `f` for each entry, in
     float64, since float32 is too coarse for differences this small.
 
     >>> numerical_gradient(lambda x: (x**2).sum(), [1.0, -3.0]).round(6)
@@ -114,7 +121,7 @@ def numerical_gradient(f, x, h=1e-5):
 
 
 def relative_error(a, b):
-    """Compare two gradients: their largest difference, as a share of the largest entry.
+    """Compare two gradients: their largest difference, as a share of the largest absolute value.
 
     Below about 1e-6 for a right gradient in float64.
 
@@ -122,5 +129,5 @@ def relative_error(a, b):
     0.000999
     """
     a, b = _checks.same_shape(a, b)
-    largest = np.maximum(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+    largest = np.abs([a, b]).max(initial=0)  # of both; 0 if there is no entry
     return float(np.abs(a - b).max() / largest) if largest != 0 else 0.0

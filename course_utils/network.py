@@ -13,7 +13,7 @@ import numpy as np
 from . import _checks, _files
 from .functions import accuracy, relu, sigmoid, softmax
 
-# name: the activation A = f(Z), and its slope dA/dZ written with A
+# name: the activation A = f(Z), and its slope dA/dZ, written with A (A > 0 just where Z > 0)
 ACTIVATIONS = {
     "relu": (relu, lambda A: A > 0),
     "sigmoid": (sigmoid, lambda A: A * (1 - A)),
@@ -45,20 +45,21 @@ class Network:
 
     Attributes
     ----------
+    layer_sizes, activation
+        As above.
     params : dict of ndarray
         ``{"W1": (784, 20), "b1": (20,), "W2": (20, 10), "b2": (10,)}``.
 
-    Examples
-    --------
     >>> Network([784, 20, 10])
     Network([784, 20, 10], activation='relu'): 15,910 parameters, float32
     """
 
     def __init__(self, layer_sizes, activation="relu", init="he", rng=0, dtype="float32"):
         _checks.network_options(layer_sizes, activation, init, dtype, ACTIVATIONS, INITS)
-        self.layer_sizes, self.activation, self.params = list(layer_sizes), activation, {}
+        self.layer_sizes = [int(size) for size in layer_sizes]
+        self.activation, self.params = activation, {}
         rng = np.random.default_rng(rng)
-        for k, (n_in, n_out) in enumerate(pairwise(layer_sizes), start=1):
+        for k, (n_in, n_out) in enumerate(pairwise(self.layer_sizes), start=1):
             W = rng.normal(scale=INITS[init](n_in, n_out), size=(n_in, n_out))
             self.params[f"W{k}"] = W.astype(dtype)
             self.params[f"b{k}"] = np.zeros(n_out, dtype)
@@ -79,16 +80,17 @@ class Network:
         return A
 
     def backpropagate(self, X, y, l2=0.0):
-        """Return the loss, and the gradient of each parameter. `X` and `y` are taken as right.
+        """Return the loss, and the gradient of each parameter. `X` and `y` are not checked here.
 
         On the way back, each line is the chain rule for a line of `forward`: see notebook 04.
         """
         _, slope = ACTIVATIONS[self.activation]
-        *A, probs = self.forward(X)
+        *A, probs = self.forward(X)  # the last is probs; A[k - 1] is what goes into layer k
         n, rows = len(y), np.arange(len(y))
         p = probs[rows, y]
+        # this is cross_entropy(probs, y), without its checks
         loss = -float(np.log(np.maximum(p, np.finfo(p.dtype).tiny)).sum()) / n
-        dZ = probs
+        dZ = probs  # changed in place: probs is not needed any more
         dZ[rows, y] -= 1  # probabilities minus truth …
         dZ /= n  # … and 1/n, since the loss is a mean over the n images
         grads = {}
@@ -97,8 +99,8 @@ class Network:
             grads[f"W{k}"] = np.dot(A[k - 1].T, dZ)  # `@`, but quicker for a single image
             grads[f"b{k}"] = dZ.sum(axis=0)
             if k > 1:
-                dZ = dZ @ W.T * slope(A[k - 1])
-            if l2:  # λ/2 · Σ‖W‖² is added to the loss, for weights, not for biases
+                dZ = dZ @ W.T * slope(A[k - 1])  # A[k - 1] comes from layer k - 1: this is its dZ
+            if l2:  # λ/2 · ΣW² is added to the loss, for weights, not for biases
                 loss += l2 / 2 * float((W**2).sum())
                 grads[f"W{k}"] += l2 * W
         return loss, grads
@@ -106,33 +108,30 @@ class Network:
     def gradients(self, X, y, l2=0.0):
         """Return the loss on images `X` (n, n_in) with labels `y` (n,), and all gradients.
 
-        The loss is the mean cross-entropy in nats plus λ/2 · Σ‖W‖² with λ = `l2`. The gradients
+        The loss is the mean cross-entropy in nats plus λ/2 · ΣW² with λ = `l2`. The gradients
         are a dict with the keys and shapes of `params`. Raises ValueError if `X` or `y` do not fit.
         """
-        return self.backpropagate(*_checks.examples(self, X, y), l2)
+        X, y = _checks.examples(self, X, y)
+        return self.backpropagate(X, y, l2)
 
     def predict_proba(self, X):
         """Return the probability of each class: (n, n_in) to (n, n_classes), or one image (n_in,).
 
         Raises ValueError if `X` has another shape, or its pixels are still 0–255.
         """
-        X = _checks.images(self, X)
-        if X.ndim == 1:
-            return self.forward(X[None])[-1][0]
-        # in parts, so that what lies between the layers fits into the processor's cache
-        parts = np.array_split(X, max(1, len(X) // 2000))
-        return np.concatenate([self.forward(part)[-1] for part in parts])
+        return self.forward(_checks.images(self, X))[-1]
 
     def predict(self, X):
-        """Return the most probable label of each image: (n, n_in) to (n,)."""
-        probs = self.predict_proba(X)
-        if np.isnan(probs).any():  # no label would be right
-            _checks.pixels(np.asarray(X), nan_allowed=False)
+        """Return the most probable label of each image: (n, n_in) to (n,), or that of one (n_in,).
+
+        Raises ValueError where no label would be right: if a pixel or the network's answer is nan.
+        """
+        probs = _checks.numbers(X, self.predict_proba(X))
         return probs.argmax(axis=-1)
 
     def accuracy(self, X, y):
         """Return the share of images `X` (n, n_in) whose label in `y` (n,) is predicted."""
-        return accuracy(self.predict(X), y)
+        return accuracy(self.predict(X), y)  # the function, not this method
 
     def save(self, path):
         """Write parameters and activation to an ``.npz`` file, whole or not at all."""
@@ -142,11 +141,12 @@ class Network:
     def load(cls, path, activation=None):
         """Read a network from an ``.npz`` file, or from a pickle of arrays. Nothing in it is run.
 
-        Arrays are W1, b1, … by name, or weight, bias, weight, bias, … in order. A pickle does not
-        say its activation: name it. Raises ValueError if they do not make a network.
+        The file names its arrays W1, b1, W2, …, or holds them in that order. If it does not say its
+        activation, as a pickle never does, pass it. Raises ValueError if it holds no network.
         """
         params, activation = _files.read_params(path, activation)
-        sizes = [len(params["W1"]), *(len(b) for name, b in params.items() if name[0] == "b")]
+        biases = [array for name, array in params.items() if name.startswith("b")]
+        sizes = [len(params["W1"]), *(len(b) for b in biases)]
         network = cls(sizes, activation, dtype=params["W1"].dtype)
-        network.params = params
+        network.params = params  # in place of the random ones
         return network

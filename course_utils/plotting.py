@@ -1,4 +1,4 @@
-"""Figures of data and of results, all in one style; each is drawn on `ax`, and returns it."""
+"""Figures of data and of results, all in one style. Each is drawn on `ax`, which is returned."""
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -12,10 +12,10 @@ RIGHT, WRONG, MUTED = "#0072B2", "#D55E00", "#999999"  # blue, vermilion, grey
 
 
 def show(ax, alt):
-    """Show a figure in a notebook, with a description `alt` for readers who don't see it."""
-    from IPython.display import display
+    """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it."""
+    from IPython.display import display  # here, as only notebooks need it
 
-    figure = ax if hasattr(ax, "add_subplot") else ax.figure
+    figure = ax if hasattr(ax, "add_subplot") else ax.figure  # only a figure has that method
     display(figure, metadata={"image/png": {"alt": alt}})
     plt.close(figure)  # or the notebook would show it once more
 
@@ -36,14 +36,14 @@ def show_digits(X, titles=None, *, columns=10, ax=None):
     black = 255 if np.asarray(X).dtype.kind in "iu" else 1
     images = _checks.pictures(X)
     titles = _checks.titles(titles, len(images))
-    lines = max(str(title).count("\n") + 1 for title in titles) if any(titles) else 0
+    lines = max(title.count("\n") + 1 for title in titles) if any(titles) else 0
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)  # rounded up
-    width, height = 32, 32 + 9 * lines  # of a cell, in pixels of the images
+    width, height = 32, 32 + 9 * lines  # of a cell, in pixels: an image, a gap, lines of a title
     inches = min(8, 1.1 * columns + 0.3)
     ax = new_axes(ax, figsize=(inches, inches * rows * height / (columns * width)))
     for k, image in enumerate(images):
-        left, bottom = k % columns * width, (k // columns + 1) * height
+        left, bottom = k % columns * width, (k // columns + 1) * height  # y grows downwards
         extent = (left, left + 28, bottom, bottom - 28)
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=black, extent=extent)
         ax.add_patch(Rectangle((left, bottom), 28, -28, fill=False, edgecolor="#DDDDDD"))
@@ -55,6 +55,7 @@ def show_digits(X, titles=None, *, columns=10, ax=None):
 
 def plot_probabilities(probs, label=None, *, ax=None):
     """Draw the probabilities of each class (k,) as bars; the right label's bar is hatched."""
+    probs = _checks.one_row(probs)
     ax = new_axes(ax, figsize=(6, 2.6))
     predicted, classes = int(np.argmax(probs)), np.arange(len(probs))
     colors, hatches = [MUTED] * len(probs), [""] * len(probs)
@@ -70,15 +71,15 @@ def plot_probabilities(probs, label=None, *, ax=None):
 
 
 def plot_loss(loss, *, window=None, label=None, log=False, ax=None):
-    """Draw a loss curve (a History, or one value an iteration): raw faint, running mean on top.
+    """Draw a loss curve (a History, or a value for each iteration): raw faint, running mean on top.
 
-    `window` iterations go into the mean; a hundredth of all if left out. Each further curve on the
-    same `ax` has another colour and other dashes.
+    The mean at an iteration is that of the last `window`; a hundredth of all if left out. Each
+    further curve on the same `ax` has another colour and, up to four, other dashes.
     """
-    loss = np.asarray(getattr(loss, "loss", loss), dtype=float)
+    loss = _checks.losses(getattr(loss, "loss", loss))
     window = min(window or max(1, len(loss) // 100), len(loss))
-    sums = np.cumsum(np.insert(loss, 0, 0))
-    smooth = (sums[window:] - sums[:-window]) / window
+    sums = np.cumsum(np.insert(loss, 0, 0))  # sums[k] is that of the first k losses, so …
+    smooth = (sums[window:] - sums[:-window]) / window  # … these are the means of `window` losses
     ax = new_axes(ax)
     style = ("-", "--", ":", "-.")[len(ax.lines) // 2 % 4]  # each curve before drew two lines
     (line,) = ax.plot(np.arange(window, len(loss) + 1), smooth, style, label=label, zorder=3)
@@ -105,7 +106,7 @@ def plot_misclassified(X, y, probs, *, n=10, ax=None):
 
 
 def plot_heat_map(values, rows, columns, *, low=None, form="{:.1f}", label=None, ax=None):
-    """Draw a table of numbers (n_rows, n_columns) as coloured squares with the numbers in them.
+    """Draw a table of numbers (n_rows, n_columns) as coloured squares, as notebook 08 does.
 
     `rows` and `columns` are written beside it; nan stays grey; all that is below `low` has the
     darkest colour, so that the others can be told apart.
@@ -116,7 +117,7 @@ def plot_heat_map(values, rows, columns, *, low=None, form="{:.1f}", label=None,
     ax.set_facecolor("#DDDDDD")
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            color = "black" if image.norm(value) > 0.5 else "white"
+            color = "black" if image.norm(value) > 0.5 else "white"  # on a bright square black
             place = {"ha": "center", "va": "center", "fontsize": 10, "color": color}
             ax.text(j, i, form.format(value), **place)
     below = low is not None and np.nanmin(values) < low
@@ -156,12 +157,13 @@ def plot_weights(W, *, columns=10, ax=None):
     pictures = _checks.pictures(np.asarray(W).T)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)  # rounded up
-    sheet = np.zeros((rows, 30, columns, 30))  # a rim of one pixel around each picture
+    # row of pictures, row of pixels, column of pictures, column of pixels; with a rim of one pixel
+    sheet = np.zeros((rows, 30, columns, 30))
     for k, picture in enumerate(pictures):
         sheet[k // columns, 1:29, k % columns, 1:29] = picture
     sheet = sheet.reshape(rows * 30, columns * 30)
     ax = new_axes(ax, figsize=(8, 8 * rows / columns + 0.4))
-    limit = float(np.quantile(np.abs(pictures), 0.995)) or 1.0
+    limit = float(np.quantile(np.abs(pictures), 0.995)) or 1.0  # not by a few that are extreme
     image = ax.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit)
     if sheet.min() < -limit / 2:
         ax.contour(sheet, levels=[-limit / 2], colors="black", linewidths=0.7, linestyles="solid")

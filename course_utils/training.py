@@ -12,7 +12,7 @@ from . import _checks, _files
 from ._cores import one_core_if_small
 
 
-class Step(NamedTuple):
+class Step(NamedTuple):  # a tuple whose places have names
     """One iteration that is done: one minibatch seen, the parameters moved once."""
 
     epoch: int  # from 1
@@ -35,25 +35,22 @@ class Epoch(NamedTuple):
 class History:
     """What `train` saw: the loss of each iteration, and an `Epoch` for each that was finished."""
 
-    loss: list = field(default_factory=list, repr=False)
+    loss: list = field(default_factory=list, repr=False)  # a new list each time, too long to print
     epochs: list = field(default_factory=list)
     interrupted: bool = False
 
 
 class DivergenceError(ArithmeticError):
-    """Raised when training has come to nothing; `history` holds what `train` saw before."""
+    """Raised when a loss or a parameter is not finite; `history` holds what `train` saw before."""
 
     history = None
 
-    def __init__(self, what, learning_rate):
-        super().__init__(what, learning_rate)
-        self.what, self.learning_rate = what, learning_rate
 
-    def __str__(self):
-        return (
-            f"{self.what}: the steps are too large. Lower learning_rate (now {self.learning_rate:g}), "
-            "perhaps to a tenth, or momentum or l2, and start again from a new network"
-        )
+def _diverged(what, learning_rate):
+    return DivergenceError(
+        f"{what}: the steps are too large. Lower learning_rate (now {learning_rate:g}, perhaps to a "
+        "tenth of that), momentum or l2, and start again from a new network"
+    )
 
 
 def sgd(
@@ -89,7 +86,7 @@ def sgd(
     learning_rate, momentum : float
         Length of a step, above 0; share of the last step that is taken again, 0 to below 1.
     l2 : float
-        λ of λ/2 · Σ‖W‖², which is added to the loss.
+        λ of λ/2 · ΣW², which is added to the loss.
     shuffle : bool
         Whether each epoch has a new random order.
     rng : int or numpy.random.Generator
@@ -102,7 +99,7 @@ def sgd(
     Raises
     ------
     ValueError
-        When the first step is asked for, if an option or the data are not as described.
+        When the first step is asked for (before, nothing is run), if an argument does not fit.
     DivergenceError
         If a loss or, at the end of an epoch, a parameter is not finite.
     """
@@ -110,28 +107,29 @@ def sgd(
     _checks.sgd_options(epochs, batch_size, learning_rate, momentum, l2)
     rng = np.random.default_rng(rng)
     params = network.params
-    velocity = dict.fromkeys(params, 0)
+    velocity = dict.fromkeys(params, 0)  # name: 0, and soon an array
     iteration = 0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(X)) if shuffle else np.arange(len(X))
         for start in range(0, len(X), batch_size):
             batch = order[start : start + batch_size]
             iteration += 1
-            with np.errstate(all="ignore"):  # numbers too large are told below, in plain words
+            with np.errstate(all="ignore"):  # numbers that are too large are reported below
                 loss, grads = network.backpropagate(X[batch], y[batch], l2)
                 if not math.isfinite(loss):
                     what = f"the loss is no longer a finite number at iteration {iteration:,}"
-                    raise DivergenceError(what, learning_rate)
-                for name, step in grads.items():
-                    step *= -learning_rate  # in place, which is quicker: nobody else needs it
+                    raise _diverged(what, learning_rate)
+                for name, v in grads.items():
+                    v *= -learning_rate  # the gradient itself is changed, which is quicker
                     if momentum:
-                        step += momentum * velocity[name]
-                        velocity[name] = step
-                    params[name] += step
+                        v += momentum * velocity[name]
+                        velocity[name] = v
+                    params[name] += v
             ends_epoch = start + batch_size >= len(X)
+            # the loss is that before the step: so look at what the step has led to
             if ends_epoch and not all(np.isfinite(array).all() for array in params.values()):
                 what = f"a parameter is no longer a finite number after epoch {epoch}"
-                raise DivergenceError(what, learning_rate)
+                raise _diverged(what, learning_rate)
             yield Step(epoch, iteration, loss, ends_epoch)
 
 
@@ -139,7 +137,8 @@ def train(network, X, y, *, validation=None, checkpoint=None, progress=True, **o
     """Train `network` by `sgd` with a progress bar, and return the `History`.
 
     The stop button (Ctrl-C) ends training early: the network keeps what it has learned, and the
-    history so far is returned. To go on, call `train` again.
+    history so far is returned. To go on, call `train` again, with another `rng`: the same one would
+    deal the same minibatches, in the same order.
 
     Parameters
     ----------
@@ -152,6 +151,10 @@ def train(network, X, y, *, validation=None, checkpoint=None, progress=True, **o
     progress : bool
         Whether to show the bar.
 
+    Returns
+    -------
+    History
+
     Raises
     ------
     ValueError, FileNotFoundError
@@ -163,27 +166,29 @@ def train(network, X, y, *, validation=None, checkpoint=None, progress=True, **o
     X, y = _checks.examples(network, X, y)
     validation = None if validation is None else _checks.validation(network, validation)
     _files.check_folder(checkpoint)
-    options = _checks.training_options(sgd, options)
+    options = _checks.training_options(sgd, options)  # with sgd's defaults filled in
     epochs, batch_size = options["epochs"], options["batch_size"]
     with np.errstate(all="ignore"):
         at_start, _ = network.backpropagate(X[:100], y[:100], options["l2"])
+    # a rule of thumb: an epoch whose loss is ten times that of a guess has led nowhere, unless the
+    # first weights, drawn from N(0,1) for example, were as bad already
     too_high = max(10 * math.log(network.layer_sizes[-1]), 1.5 * at_start)
     per_epoch = -(-len(X) // batch_size)  # rounded up
     history = History()
     bar = tqdm(total=epochs * per_epoch, file=sys.stdout, disable=not progress)
     try:
-        with bar, one_core_if_small(network, batch_size):
+        with bar, one_core_if_small(network, batch_size):  # two cores only wait for each other
             for step in sgd(network, X, y, **options):
                 history.loss.append(step.loss)
                 if step.ends_epoch:
                     loss = float(np.mean(history.loss[-per_epoch:]))
-                    right = (None, None)
+                    accuracies = (None, None)
                     if validation:
-                        right = network.accuracy(X, y), network.accuracy(*validation)
-                    history.epochs.append(Epoch(step.epoch, step.iteration, loss, *right))
+                        accuracies = network.accuracy(X, y), network.accuracy(*validation)
+                    history.epochs.append(Epoch(step.epoch, step.iteration, loss, *accuracies))
                     if loss > too_high:
-                        raise DivergenceError(f"the loss is {loss:.3g}", options["learning_rate"])
-                    if checkpoint is not None:
+                        raise _diverged(f"the loss is {loss:.3g}", options["learning_rate"])
+                    if checkpoint is not None:  # on a full disk it says so, and training goes on
                         _files.try_to(network.save, checkpoint, "training")
                 if bar.update():  # true when it was drawn again, some ten times a second
                     bar.set_description(f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}")
