@@ -4,8 +4,10 @@ A check takes the function that a learner has written, and returns a `Result`: i
 which input went wrong, what was expected, what came and, where it is a known mistake, why. Teachers who
 mark with it look at `passed`. No check raises anything, or changes anything.
 
-Each is made of inputs, the right function, and a table of known mistakes: a hint, and a function that
-makes the mistake. There is a module for each notebook.
+There is a module for each notebook. In it, a check has its inputs, the right function, and the known
+mistakes: each is a function as a learner might write it, with the hint as its docstring. Those that
+belong together stand in a class. Where all is right but a step, the mistake is that step alone.
+`marking` tries an attempt, and `faults` finds out what is wrong with what it returned.
 """
 
 from .notebook_01 import check_idx_array, check_idx_sizes, check_one_hot
@@ -15,24 +17,4 @@ from .notebook_04 import check_gradients, check_numerical_gradient, check_sigmoi
 from .notebook_05 import check_minibatches, check_momentum_step, check_sgd_step, check_train_epoch
 from .notebook_06 import check_accept, check_centred, check_confusion_matrix
 
-__all__ = [
-    "check_accept",
-    "check_centred",
-    "check_confusion_matrix",
-    "check_count_misclassified",
-    "check_cross_entropy",
-    "check_deep_forward",
-    "check_forward",
-    "check_gradients",
-    "check_idx_array",
-    "check_idx_sizes",
-    "check_log_softmax",
-    "check_minibatches",
-    "check_momentum_step",
-    "check_numerical_gradient",
-    "check_one_hot",
-    "check_sgd_step",
-    "check_sigmoid_gradients",
-    "check_softmax",
-    "check_train_epoch",
-]
+__all__ = [name for name in dir() if name.startswith("check_")]

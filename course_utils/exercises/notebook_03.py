@@ -1,17 +1,14 @@
 """Notebook 03: the forward pass, and its mistakes counted."""
+# ruff: noqa: D205, D209, D400, D401, D403, D404 (the docstring of a mistake is its hint)
 
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from ..functions import relu, sigmoid, softmax
-from .marking import compare, mark
-from .notebook_02 import softmax_with
-
-
-def _forward(X, W1, b1, W2, b2, *, hidden=sigmoid, output=softmax, bias=1):
-    return output(hidden(X @ W1 + bias * b1) @ W2 + bias * b2)
+from .faults import with_step
+from .marking import Check
+from .notebook_02 import Shifts, Totals, softmax_with
 
 
 def layers(rng, *sizes):
@@ -23,131 +20,181 @@ def layers(rng, *sizes):
     return params
 
 
-def check_forward(attempt):
-    """Check ``forward(X, W1, b1, W2, b2)``: images (n, n_in) to probabilities (n, n_classes)."""
-    rng = np.random.default_rng(0)
-    large = layers(rng, 4, 3, 2)
-    large["b2"] = large["b2"] + 1000
-    cases = [
-        ("five images", {"X": rng.random((5, 4)), **layers(rng, 4, 3, 2)}),
-        ("three images, and all sizes 3", {"X": rng.random((3, 3)), **layers(rng, 3, 3, 3)}),
-        ("a single image, as a batch of one", {"X": rng.random((1, 4)), **layers(rng, 4, 3, 2)}),
-        ("large biases", {"X": rng.random((3, 4)), **large}),
-    ]
-    mistakes = {
-        "The activation is missing: without the sigmoid between them, two layers do no more than "
-        "one.": partial(_forward, hidden=lambda Z: Z),
-        "These are the logits. The softmax at the end is missing.": partial(
-            _forward, output=lambda Z: Z
-        ),
-        "The last layer ends in a softmax, not in a sigmoid: the probabilities of an image must "
-        "add up to 1.": partial(_forward, output=sigmoid),
-        "The last layer has a sigmoid before its softmax. Only hidden layers have one.": partial(
-            _forward, output=lambda Z: softmax(sigmoid(Z))
-        ),
-        "The hidden layer has relu here. This network has the sigmoid.": partial(
-            _forward, hidden=relu
-        ),
-        "The hidden layer has a softmax here. Only the last layer has one.": partial(
-            _forward, hidden=softmax
-        ),
-        "The biases are missing.": partial(_forward, bias=0),
-        "The softmax runs over the whole batch, so that all images share a probability of 1. It "
-        "belongs to each row.": (
-            partial(_forward, output=partial(softmax_with, shift=np.max, total=np.sum)),
-            partial(_forward, output=partial(softmax_with, total=np.sum)),
-        ),
-        "The softmax runs down the columns, over the images. It belongs to each row.": partial(
-            _forward, output=lambda Z: softmax(Z.T).T
-        ),
-        "These are the predicted labels. Return all probabilities; argmax comes later.": lambda *args: (
-            _forward(*args).argmax(axis=1)
-        ),
-        "This is the answer for the first image only. Return a row for each image.": lambda *args: (
-            _forward(*args)[0]
-        ),
-        "exp overflows. Use the stable softmax of notebook 02.": partial(
-            _forward, output=partial(softmax_with, shift=lambda z: 0)
-        ),
-    }
-    return mark(attempt, cases, compare(_forward, mistakes))
-
-
-def check_count_misclassified(attempt):
-    """Check ``count_misclassified(probs, y)``: the number of images whose best class is not y."""
-    rng = np.random.default_rng(7)
-    few = np.array([[0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
-    few = np.vstack([few, [[0.3, 0.45, 0.25], [0.2, 0.2, 0.6], [0.5, 0.1, 0.4]]])
-    many = rng.dirichlet(np.ones(10), size=40)
-    cases = [
-        ("seven images", {"probs": few, "y": np.array([0, 2, 2, 0, 1, 0, 1])}),
-        ("forty digits", {"probs": many, "y": rng.integers(0, 10, 40)}),
-        ("all wrong", {"probs": few[:2], "y": np.array([2, 2])}),
-        ("all right", {"probs": few[:2], "y": np.array([1, 0])}),
-    ]
-
-    def wrong(probs, y, best=lambda probs: probs.argmax(axis=1)):
-        return best(probs) != y
-
-    mistakes = {
-        "This counts the images that are right. Count those that are not: `!=`.": lambda probs, y: (
-            int((~wrong(probs, y)).sum())
-        ),
-        "This is a share. A count is asked for.": lambda probs, y: wrong(probs, y).mean(),
-        "This is true or false for each image. Add up: `.sum()` counts the true ones.": wrong,
-        "These are the places of the mistakes. How many are there?": lambda probs, y: (
-            np.flatnonzero(wrong(probs, y))
-        ),
-        "argmax without an axis gives one place in the whole table, not one for each image. Use "
-        "axis=1.": lambda probs, y: int(wrong(probs, y, np.argmax).sum()),
-        "Not so: an answer is right if the right class has the *highest* probability, be that "
-        "above ½ or below.": lambda probs, y: int((probs[np.arange(len(y)), y] < 0.5).sum()),
-        "The class with the *lowest* probability was compared. Use argmax.": lambda probs, y: int(
-            wrong(probs, y, lambda probs: probs.argmin(axis=1)).sum()
-        ),
-        "The labels were taken for one-hot rows. y holds integers: compare "
-        "with y itself.": lambda probs, y: int((probs.argmax(axis=1) != y.argmax()).sum()),
-    }
-    reference = lambda probs, y: int(wrong(probs, y).sum())  # noqa: E731
-    return mark(attempt, cases, compare(reference, mistakes))
-
-
-def _deep_forward(X, params, *, names=None, hidden=sigmoid, output=softmax):
-    n = len(params) // 2
-    A = X
-    for place, k in enumerate(names(n) if names else range(1, n + 1), start=1):
-        Z = A @ params[f"W{k}"] + params[f"b{k}"]
-        A = hidden(Z) if place < n else output(Z)
+def _deep_forward(X, params, *, hidden=sigmoid, output=softmax, bias=lambda b: b):
+    A, n = X, len(params) // 2
+    for k in range(1, n + 1):
+        Z = A @ params[f"W{k}"] + bias(params[f"b{k}"])
+        A = hidden(Z) if k < n else output(Z)
     return A
 
 
-def check_deep_forward(attempt):
-    """Check ``deep_forward(X, params)``: the forward pass for any number of layers."""
-    rng = np.random.default_rng(0)
-    cases = [
-        ("two layers", {"X": rng.random((3, 4)), "params": layers(rng, 4, 4, 4)}),
-        ("three layers", {"X": rng.random((5, 4)), "params": layers(rng, 4, 3, 6, 2)}),
-        ("a single layer", {"X": rng.random((2, 4)), "params": layers(rng, 4, 3)}),
-        ("eleven layers", {"X": rng.random((2, 3)), "params": layers(rng, *[3] * 12)}),
-    ]
-    mistakes = {
-        "The last layer has a sigmoid before its softmax. Only hidden layers have one.": partial(
-            _deep_forward, output=lambda Z: softmax(sigmoid(Z))
+def _forward(X, W1, b1, W2, b2, **wrong):
+    return _deep_forward(X, {"W1": W1, "b1": b1, "W2": W2, "b2": b2}, **wrong)
+
+
+class Hiddens:  # what follows a hidden layer
+    def nothing(Z):
+        """The activation is missing: without the sigmoid between them, two layers do no more than
+        one."""
+        return Z
+
+    def with_relu(Z):
+        """A hidden layer has relu here. This network has the sigmoid."""
+        return relu(Z)
+
+    def with_softmax(Z):
+        """There is a softmax behind every layer. Only the last one has it."""
+        return softmax(Z)
+
+
+class Outputs:  # what follows the last layer
+    def nothing(Z):
+        """These are the logits. The softmax at the end is missing."""
+        return Z
+
+    def with_sigmoid(Z):
+        """The last layer ends in a softmax, not in a sigmoid: the probabilities of an image must
+        add up to 1."""
+        return sigmoid(Z)
+
+    def sigmoid_too(Z):
+        """The last layer has a sigmoid before its softmax. Only hidden layers have one."""
+        return softmax(sigmoid(Z))
+
+    def softmax_of_the_batch(Z):
+        """The softmax runs over the whole batch, so that all images share a probability of 1. It
+        belongs to each row."""
+        return softmax_with(Z, shift=Shifts.of_the_batch, total=Totals.of_the_batch)
+
+    def softmax_of_columns(Z):
+        """The softmax runs down the columns, over the images. It belongs to each row."""
+        return softmax(Z.T).T
+
+    def unstable_softmax(Z):
+        """exp overflows. Use the stable softmax of notebook 02."""
+        return softmax_with(Z, shift=Shifts.nothing)
+
+    def labels(Z):
+        """These are the predicted labels. Return all probabilities; argmax comes later."""
+        return Z.argmax(axis=1)
+
+    def first_image(Z):
+        """This is the answer for the first image only. Return a row for each image."""
+        return softmax(Z)[0]
+
+
+def no_bias(b):
+    """The biases are missing."""
+    return 0
+
+
+_rng = np.random.default_rng(0)
+_large = layers(_rng, 4, 3, 2)
+_large["b2"] = _large["b2"] + 1000
+
+check_forward = Check(
+    "forward(X, W1, b1, W2, b2): images (n, n_in) to probabilities (n, n_classes).",
+    [
+        ("five images", _rng.random((5, 4)), *layers(_rng, 4, 3, 2).values()),
+        ("three images, and all sizes 3", _rng.random((3, 3)), *layers(_rng, 3, 3, 3).values()),
+        ("a single image, as a batch of one", _rng.random((1, 4)), *layers(_rng, 4, 3, 2).values()),
+        ("large biases", _rng.random((3, 4)), *_large.values()),
+    ],
+    _forward,
+    with_step(_forward, hidden=Hiddens, output=Outputs, bias=no_bias),
+)
+
+
+def _count(probs, y):
+    return int((probs.argmax(axis=1) != y).sum())
+
+
+class CountMistakes:
+    def right_ones(probs, y):
+        """This counts the images that are right. Count those that are not: `!=`."""
+        return int((probs.argmax(axis=1) == y).sum())
+
+    def share(probs, y):
+        """This is a share. A count is asked for."""
+        return (probs.argmax(axis=1) != y).mean()
+
+    def true_or_false(probs, y):
+        """This is true or false for each image. Add up: `.sum()` counts the true ones."""
+        return probs.argmax(axis=1) != y
+
+    def places(probs, y):
+        """These are the places of the mistakes. How many are there?"""
+        return np.flatnonzero(probs.argmax(axis=1) != y)
+
+    def no_axis(probs, y):
+        """argmax without an axis gives one place in the whole table, not one for each image. Use
+        axis=1."""
+        return int((probs.argmax() != y).sum())
+
+    def below_half(probs, y):
+        """Not so: an answer is right if the right class has the *highest* probability, be that
+        above ½ or below."""
+        return int((probs[np.arange(len(y)), y] < 0.5).sum())
+
+    def lowest(probs, y):
+        """The class with the *lowest* probability was compared. Use argmax."""
+        return int((probs.argmin(axis=1) != y).sum())
+
+    def labels_as_one_hot(probs, y):
+        """The labels were taken for one-hot rows. y holds integers: compare with y itself."""
+        return int((probs.argmax(axis=1) != y.argmax()).sum())
+
+
+_rng = np.random.default_rng(7)
+_few = np.array([[0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+_few = np.vstack([_few, [[0.3, 0.45, 0.25], [0.2, 0.2, 0.6], [0.5, 0.1, 0.4]]])
+_many = _rng.dirichlet(np.ones(10), size=40)
+
+check_count_misclassified = Check(
+    "count_misclassified(probs, y): the number of images whose best class is not y.",
+    [
+        ("seven images", _few, np.array([0, 2, 2, 0, 1, 0, 1])),
+        ("forty digits", _many, _rng.integers(0, 10, 40)),
+        ("all wrong", _few[:2], np.array([2, 2])),
+        ("all right", _few[:2], np.array([1, 0])),
+    ],
+    _count,
+    CountMistakes,
+)
+
+
+class DeepMistakes:
+    def last_layer_missing(X, params):
+        """The last layer is missing. range(1, n) ends at n - 1."""
+        for k in range(1, len(params) // 2):
+            X = sigmoid(X @ params[f"W{k}"] + params[f"b{k}"])
+        return X
+
+    def sorted_as_text(X, params):
+        """As text, W10 sorts before W2. Count the layers with a number, and make the name of it:
+        f"W{k}"."""
+        weights, biases = (sorted(n for n in params if n[0] == first) for first in "Wb")
+        for W, b in zip(weights[:-1], biases[:-1], strict=True):
+            X = sigmoid(X @ params[W] + params[b])
+        return softmax(X @ params[weights[-1]] + params[biases[-1]])
+
+
+_rng = np.random.default_rng(0)
+
+check_deep_forward = Check(
+    "deep_forward(X, params): the forward pass for any number of layers.",
+    [
+        ("two layers", _rng.random((3, 4)), layers(_rng, 4, 4, 4)),
+        ("three layers", _rng.random((5, 4)), layers(_rng, 4, 3, 6, 2)),
+        ("a single layer", _rng.random((2, 4)), layers(_rng, 4, 3)),
+        ("eleven layers", _rng.random((2, 3)), layers(_rng, *[3] * 12)),
+        (
+            "large biases",
+            _rng.random((3, 4)),
+            layers(_rng, 4, 3) | {"b1": np.array([999, 0, 1000])},
         ),
-        "The last layer ends in a sigmoid. It should end in a softmax.": partial(
-            _deep_forward, output=sigmoid
-        ),
-        "These are the logits. The softmax at the end is missing.": partial(
-            _deep_forward, output=lambda Z: Z
-        ),
-        "The hidden layers have no activation.": partial(_deep_forward, hidden=lambda Z: Z),
-        "There is a softmax behind every layer. Only the last one has it.": partial(
-            _deep_forward, hidden=softmax
-        ),
-        "The last layer is missing. range(1, n) ends at n - 1.": partial(
-            _deep_forward, names=lambda n: range(1, n)
-        ),
-        "As text, W10 sorts before W2. Count the layers with a number, and make the name of it: "
-        'f"W{k}".': partial(_deep_forward, names=lambda n: sorted(range(1, n + 1), key=str)),
-    }
-    return mark(attempt, cases, compare(_deep_forward, mistakes))
+    ],
+    _deep_forward,
+    DeepMistakes,
+    with_step(_deep_forward, hidden=Hiddens, output=Outputs, bias=no_bias),
+)

@@ -1,197 +1,220 @@
 """Notebook 06: the confusion matrix, when to accept an answer, and centring a digit."""
+# ruff: noqa: D205, D209, D400, D401, D404 (the docstring of a mistake is its hint)
 
-from functools import partial
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from ..functions import confusion_matrix
-from .marking import compare, mark
+from .faults import with_step
+from .marking import Check
 
 
-def check_confusion_matrix(attempt):
-    """Check ``confusion_matrix(y, y_pred, n_classes)``: counts, a row for each right label."""
-    rng = np.random.default_rng(0)
-    cases = [
-        (
-            "six images, four classes",
-            {
-                "y": np.array([0, 1, 1, 2, 2, 2]),
-                "y_pred": np.array([0, 1, 2, 1, 1, 0]),
-                "n_classes": 4,
-            },
-        ),
-        (
-            "a hundred digits",
-            {
-                "y": rng.integers(0, 10, 100),
-                "y_pred": rng.integers(0, 10, 100),
-                "n_classes": 10,
-            },
-        ),
-    ]
+class TableMistakes:
+    def transposed(y, y_pred, n_classes):
+        """Rows and columns have changed places: the row is the right label, the column the answer."""
+        return confusion_matrix(y_pred, y, n_classes)
 
     def once(y, y_pred, n_classes):
+        """`table[y, y_pred] += 1` adds 1 only once at each place, however often it occurs. Use a
+        loop, or np.add.at(table, (y, y_pred), 1)."""
         table = np.zeros((n_classes, n_classes), dtype=int)
         table[y, y_pred] += 1
         return table
 
-    def shares(*args):
-        table = confusion_matrix(*args)
+    def too_small(y, y_pred, n_classes):
+        """The table is only as large as the labels that occur. It should have n_classes rows and
+        columns."""
+        return confusion_matrix(y, y_pred, max(y.max(), y_pred.max()) + 1)
+
+    def without_diagonal(y, y_pred, n_classes):
+        """The diagonal is missing. The right answers are counted, too."""
+        return confusion_matrix(y[y != y_pred], y_pred[y != y_pred], n_classes)
+
+    def diagonal_only(y, y_pred, n_classes):
+        """Only the right answers are counted."""
+        return confusion_matrix(y[y == y_pred], y_pred[y == y_pred], n_classes)
+
+    def shares_of_rows(y, y_pred, n_classes):
+        """These are shares of each row. Counts are asked for."""
+        table = confusion_matrix(y, y_pred, n_classes)
         return table / np.maximum(table.sum(axis=1, keepdims=True), 1)
 
-    mistakes = {
-        "Rows and columns have changed places: the row is the right label, the "
-        "column the answer.": lambda *args: confusion_matrix(*args).T,
-        "`table[y, y_pred] += 1` adds 1 only once at each place, however often it occurs. Use a "
-        "loop, or np.add.at(table, (y, y_pred), 1).": once,
-        "The table is only as large as the labels that occur. It should have n_classes rows and "
-        "columns.": lambda y, y_pred, n: confusion_matrix(
-            y, y_pred, max(y.max(), y_pred.max()) + 1
-        ),
-        "The diagonal is missing. The right answers are counted, too.": lambda *args: (
-            confusion_matrix(*args) * (1 - np.eye(args[-1], dtype=int))
-        ),
-        "Only the right answers are counted.": lambda *args: (
-            confusion_matrix(*args) * np.eye(args[-1], dtype=int)
-        ),
-        "These are shares of each row. Counts are asked for.": shares,
-        "These are shares of all images. Counts are asked for.": lambda *args: (
-            confusion_matrix(*args) / len(args[0])
-        ),
-        "The mistakes were counted for each label, but not for each answer. "
-        "Return a table.": lambda y, y_pred, n: np.bincount(y[y != y_pred], minlength=n),
-    }
-    return mark(attempt, cases, compare(confusion_matrix, mistakes))
+    def shares_of_all(y, y_pred, n_classes):
+        """These are shares of all images. Counts are asked for."""
+        return confusion_matrix(y, y_pred, n_classes) / len(y)
+
+    def mistakes_of_labels(y, y_pred, n_classes):
+        """The mistakes were counted for each label, but not for each answer. Return a table."""
+        return np.bincount(y[y != y_pred], minlength=n_classes)
 
 
-class _Accepted(NamedTuple):
-    share: float
-    accuracy: float
+_rng = np.random.default_rng(0)
+
+check_confusion_matrix = Check(
+    "confusion_matrix(y, y_pred, n_classes): counts, a row for each right label.",
+    [
+        ("six images, four classes", *np.array([[0, 1, 1, 2, 2, 2], [0, 1, 2, 1, 1, 0]]), 4),
+        ("a hundred digits", *_rng.integers(0, 10, (2, 100)), 10),
+    ],
+    confusion_matrix,
+    TableMistakes,
+)
+
+_Accepted = namedtuple("_Accepted", "share accuracy")
 
 
-def _accept(
-    probs,
-    y,
-    threshold,
-    *,
-    keep=lambda confidence, threshold: confidence >= threshold,
-    confidence=lambda probs, y: probs.max(axis=1),
-):
-    kept = keep(confidence(probs, y), threshold)
-    right = probs.argmax(axis=1) == y
-    return _Accepted(float(kept.mean()), float(right[kept].mean()))
+def _right(probs, y):
+    return probs.argmax(axis=1) == y
 
 
-def check_accept(attempt):
-    """Check ``accept(probs, y, threshold)``: (share of images accepted, accuracy on those)."""
-    rng = np.random.default_rng(0)
-    few = [[0.75, 0.25], [0.5, 0.5], [0.125, 0.875], [0.625, 0.375], [0.25, 0.75], [0.0, 1.0]]
-    many = rng.dirichlet(np.full(10, 0.2), size=60)
-    y = np.where(rng.random(60) < 0.7, many.argmax(axis=1), rng.integers(0, 10, 60))
-    labels = np.array([0, 0, 1, 0, 0, 0])
-    cases = [
-        ("six images", {"probs": np.array(few), "y": labels, "threshold": 0.6}),
-        ("just at the threshold", {"probs": np.array(few), "y": labels, "threshold": 0.75}),
-        ("sixty digits", {"probs": many, "y": y, "threshold": 0.8}),
-    ]
+def _accept(probs, y, threshold, *, kept=lambda p, y, threshold: p.max(axis=1) >= threshold):
+    kept = kept(probs, y, threshold)
+    return _Accepted(kept.mean(), _right(probs, y)[kept].mean())
 
-    def right(probs, y):
-        return probs.argmax(axis=1) == y
 
-    def of_all(probs, y, threshold):
+class Kept:  # which answers are accepted
+    def above(probs, y, threshold):
+        """A confidence that is exactly the threshold is enough: `>=`, not `>`."""
+        return probs.max(axis=1) > threshold
+
+    def below(probs, y, threshold):
+        """These are the images that are *rejected*."""
+        return probs.max(axis=1) < threshold
+
+    def by_the_label(probs, y, threshold):
+        """The confidence is the *highest* probability. Here the probability of the right label was
+        taken, which nobody knows when it matters."""
+        return probs[np.arange(len(y)), y] >= threshold
+
+
+class AcceptMistakes:
+    def divided_by_all(probs, y, threshold):
+        """The right answers were divided by the number of all images. Divide by the number of those
+        accepted: `right[kept].mean()`."""
         kept = probs.max(axis=1) >= threshold
-        return _Accepted(kept.mean(), (kept & right(probs, y)).mean())
+        return kept.mean(), (kept & _right(probs, y)).mean()
+
+    def accuracy_on_all(probs, y, threshold):
+        """This is the accuracy on all images. Look at the accepted ones only: `right[kept]`."""
+        return (probs.max(axis=1) >= threshold).mean(), _right(probs, y).mean()
 
     def counts(probs, y, threshold):
+        """These are counts. Shares are asked for: numbers from 0 to 1."""
         kept = probs.max(axis=1) >= threshold
-        return _Accepted(kept.sum(), right(probs, y)[kept].sum())
+        return kept.sum(), _right(probs, y)[kept].sum()
 
-    mistakes = {
-        "A confidence that is exactly the threshold is enough: `>=`, not `>`.": partial(
-            _accept, keep=np.greater
-        ),
-        "These are the images that are *rejected*.": partial(_accept, keep=np.less),
-        "The confidence is the *highest* probability. Here the probability of the right label was"
-        " taken, which nobody knows when it matters.": partial(
-            _accept, confidence=lambda probs, y: probs[np.arange(len(y)), y]
-        ),
-        "The right answers were divided by the number of all images. Divide by the number of "
-        "those accepted: `right[kept].mean()`.": of_all,
-        "This is the accuracy on all images. Look at the accepted ones only: "
-        "`right[kept]`.": lambda *args: _Accepted(_accept(*args).share, right(*args[:2]).mean()),
-        "These are counts. Shares are asked for: numbers from 0 to 1.": counts,
-        "The second number is the mean confidence, what the network claims. How often is it "
-        "right?": lambda probs, y, threshold: _Accepted(
-            _accept(probs, y, threshold).share,
-            probs.max(axis=1)[probs.max(axis=1) >= threshold].mean(),
-        ),
-        "The two are in the wrong order: the share of images first, then the accuracy.": lambda *args: (
-            _Accepted(*_accept(*args)[::-1])
-        ),
-    }
-    return mark(attempt, cases, compare(_accept, mistakes))
+    def mean_confidence(probs, y, threshold):
+        """The second number is the mean confidence, what the network claims. How often is it right?"""
+        confidence = probs.max(axis=1)
+        kept = confidence >= threshold
+        return kept.mean(), confidence[kept].mean()
+
+    def other_order(probs, y, threshold):
+        """The two are in the wrong order: the share of images first, then the accuracy."""
+        return _accept(probs, y, threshold)[::-1]
+
+
+_rng = np.random.default_rng(0)
+_few = [[0.75, 0.25], [0.5, 0.5], [0.125, 0.875], [0.625, 0.375], [0.25, 0.75], [0.0, 1.0]]
+_few = np.array(_few), np.array([0, 0, 1, 0, 0, 0])
+_many = _rng.dirichlet(np.full(10, 0.2), size=60)
+_y = np.where(_rng.random(60) < 0.7, _many.argmax(axis=1), _rng.integers(0, 10, 60))
+
+check_accept = Check(
+    "accept(probs, y, threshold): (share of images accepted, accuracy on those).",
+    [
+        ("six images", *_few, 0.6),
+        ("just at the threshold", *_few, 0.75),
+        ("sixty digits", _many, _y, 0.8),
+    ],
+    _accept,
+    with_step(_accept, kept=Kept),
+    AcceptMistakes,
+)
+
+
+def _centre(ink):
+    """Return row and column of the centre of mass."""
+    return [(ink.sum(axis=1 - axis) @ np.arange(28)) / ink.sum() for axis in (0, 1)]
 
 
 def _centred(
-    image, middle, *, sign=1, axes=(0, 1), swap=False, ink=lambda image: image, rounded=np.rint
+    image,
+    middle,
+    *,
+    centre=_centre,
+    shift=lambda middle, row, column: (middle - row, middle - column),
 ):
-    """Move an image by whole pixels, so that its centre of mass comes to `middle`."""
-    weights = ink(image)
-    if not weights.any():
+    if not image.any():
         return image
-    centre = [(weights.sum(axis=1 - k) @ np.arange(28)) / weights.sum() for k in (0, 1)]
-    shift = [int(rounded(sign * (middle - c))) for c in (centre[::-1] if swap else centre)]
-    return np.roll(image, [shift[k] for k in axes], axes)
+    down, across = shift(middle, *centre(image))
+    return np.roll(image, (int(np.rint(down)), int(np.rint(across))), axis=(0, 1))
 
 
-def check_centred(attempt):
-    """Check ``centred(image, middle)``: moved by whole pixels, its centre of mass to the middle."""
-    rng = np.random.default_rng(0)
-    blot = np.zeros((28, 28))
-    blot[3:9, 14:19] = rng.random((6, 5)) ** 3
-    blot[3, 14:24] = 0.05
-    far = np.zeros((28, 28))
-    far[15:26, 2:9] = rng.random((11, 7))
-    far[15:17, 2:4] = 40.0
-    in_place = np.zeros((28, 28))
-    in_place[10:18, 9:19] = 1.0
-    blank = np.zeros((28, 28))
-    cases = [
-        ("a blot at the top, right of the middle", {"image": blot, "middle": 13.5}),
-        ("a stroke at the lower left, with a heavy end", {"image": far, "middle": 14}),
-        ("a digit in the middle", {"image": in_place, "middle": 13.5}),
-        ("blank paper", {"image": blank, "middle": 14}),
-    ]
+class Centres:  # which place of the digit comes to the middle
+    def unweighted(image):
+        """Each lit pixel counted the same. In the centre of mass a dark pixel counts more: weigh its
+        place by its value."""
+        return _centre((image > 0).astype(int))
 
     def box(image):
-        rows, columns = np.nonzero(image)
-        edges = np.zeros_like(image)
-        edges[rows.min(), columns.min()] += 1
-        edges[rows.max(), columns.max()] += 1
-        return edges
+        """This is the middle of the box around the digit. The centre of mass asks where the most ink
+        is."""
+        return [(places.min() + places.max()) / 2 for places in np.nonzero(image)]
 
-    mistakes = {
-        "It moved the wrong way: away from the middle. The shift is the middle minus the centre of "
-        "mass.": partial(_centred, sign=-1),
-        "Rows and columns have changed places: the shift for one was used for the other.": partial(
-            _centred, swap=True
-        ),
-        "It moved along the rows' direction only. Columns count, too.": partial(
-            _centred, axes=(0,)
-        ),
-        "It moved to the left or right only. Rows count, too.": partial(_centred, axes=(1,)),
-        "Each lit pixel counted the same. In the centre of mass a dark pixel counts more: weigh "
-        "its place by its value.": partial(_centred, ink=lambda image: (image > 0) * 1.0),
-        "This is the middle of the box around the digit. The centre of mass asks where the most "
-        "ink is.": partial(_centred, ink=box),
-        "The shift was cut off, not rounded: `int(2.9)` is 2. Use round().": partial(
-            _centred, rounded=np.trunc
-        ),
-        "The middle was not the one that was handed in.": (
-            lambda image, middle: _centred(image, 13.5),
-            lambda image, middle: _centred(image, 14),
-        ),
-        "Nothing has moved.": lambda image, middle: image,
-    }
-    return mark(attempt, cases, compare(_centred, mistakes))
+
+class Moves:  # how far it moves down and to the right
+    def away(middle, row, column):
+        """It moved the wrong way: away from the middle. The shift is the middle minus the centre of
+        mass."""
+        return row - middle, column - middle
+
+    def swapped(middle, row, column):
+        """Rows and columns have changed places: the shift for one was used for the other."""
+        return middle - column, middle - row
+
+    def down_only(middle, row, column):
+        """It moved along the rows' direction only. Columns count, too."""
+        return middle - row, 0
+
+    def across_only(middle, row, column):
+        """It moved to the left or right only. Rows count, too."""
+        return 0, middle - column
+
+    def cut_off(middle, row, column):
+        """The shift was cut off, not rounded: `int(2.9)` is 2. Use round()."""
+        return int(middle - row), int(middle - column)
+
+    def always_half_way(middle, row, column):
+        """The middle was not the one that was handed in."""
+        return 13.5 - row, 13.5 - column
+
+    def always_14(middle, row, column):
+        """The middle was not the one that was handed in."""
+        return 14 - row, 14 - column
+
+    def nowhere(middle, row, column):
+        """Nothing has moved."""
+        return 0, 0
+
+
+_rng = np.random.default_rng(0)
+_blot, _stroke, _in_place, _blank = np.zeros((4, 28, 28))
+_blot[3:9, 14:19] = _rng.random((6, 5)) ** 3
+_blot[3, 14:24] = 0.05
+_stroke[15:26, 2:9] = _rng.random((11, 7))
+_stroke[15:17, 2:4] = 40.0
+_in_place[10:18, 9:19] = 1.0
+
+check_centred = Check(
+    "centred(image, middle): moved by whole pixels, its centre of mass to the middle.",
+    [
+        ("a blot at the top, right of the middle", _blot, 13.5),
+        ("a stroke at the lower left, with a heavy end", _stroke, 14),
+        ("a digit in the middle", _in_place, 13.5),
+        ("blank paper", _blank, 14),
+    ],
+    _centred,
+    with_step(_centred, centre=Centres, shift=Moves),
+)

@@ -9,17 +9,7 @@ PALE = "#DCEBF5"  # a blue that text can be read on
 
 
 def plot_network(layer_sizes, *, ax=None):
-    """Draw a network as columns of units, with the name and shape of every array on its arrow.
-
-    Parameters
-    ----------
-    layer_sizes : sequence of int
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw a network as columns of units, with the name and shape of every array on its arrow."""
     last = len(layer_sizes) - 1
     ax = new_axes(ax, figsize=(8, 3.6))
     for k, size in enumerate(layer_sizes):
@@ -44,15 +34,7 @@ def plot_network(layer_sizes, *, ax=None):
 def plot_backpropagation(layer_sizes, *, ax=None):
     """Draw the steps of a network with one hidden layer, with values and gradients on their way.
 
-    Parameters
-    ----------
-    layer_sizes : sequence of int, length 3
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Solid arrows carry values forward; dashed ones carry gradients back.
+    Solid arrows carry values forward; dashed ones carry gradients back.
     """
     n_in, n_hidden, n_out = layer_sizes
     ax = new_axes(ax, figsize=(8, 4.6))
@@ -116,18 +98,10 @@ def _arrow(ax, start, end, *, back=False):
 
 
 def plot_product(left, right, result, *, ax=None):
-    """Draw a matrix product as rectangles: a row times a column gives one entry.
+    """Draw a matrix product: hatched are a row, a column, and the entry that they give.
 
-    Parameters
-    ----------
-    left, right, result : tuple of (str, tuple)
-        Name and shape of each matrix, such as ``("X", ("n", 784))``; "n" is the number of images.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The sides are not to scale. Hatched: a row, a column, and the entry that they give.
+    `left`, `right` and `result` are a name and a shape each, such as ``("X", ("n", 784))``, where "n"
+    is the number of images. The sides are not to scale.
     """
     ax = new_axes(ax, figsize=(7, 2.8))
     x = 0.0
@@ -153,21 +127,9 @@ def plot_product(left, right, result, *, ax=None):
 
 
 def plot_minibatches(X, deck, batch_size, *, ax=None):
-    """Draw images as cards: in the order of the file, and shuffled and cut into minibatches.
+    """Draw images (n, 784) as cards: as they lie in the file, and shuffled and cut into minibatches.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, 784) or (n, 28, 28)
-        Pixels as floats 0–1.
-    deck : ndarray of int, shape (n,)
-        The shuffled order.
-    batch_size : int
-        Cards in a minibatch.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `deck` (n,) is the shuffled order, `batch_size` the number of cards in a minibatch.
     """
     images = np.asarray(X).reshape(len(X), 28, 28)
     ax = new_axes(ax, figsize=(8, 2.9))
@@ -195,17 +157,7 @@ def plot_minibatches(X, deck, batch_size, *, ax=None):
 
 
 def plot_idx_header(header, *, ax=None):
-    """Draw the 16 bytes at the start of an IDX file of images, and what each of them means.
-
-    Parameters
-    ----------
-    header : bytes, length 16
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw the 16 bytes at the start of an IDX file of images, and what each of them means."""
     numbers = np.frombuffer(header, ">i4")
     parts = [
         (0, 2, "always\n0"),
