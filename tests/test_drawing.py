@@ -1,12 +1,15 @@
 """From strokes to a digit that a network can read, and the pad without a browser."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scripted_digits import WAYS, write
 
 from course_utils import Network, data_path, load_mnist
-from course_utils.drawing import rasterise, to_mnist_form
-from course_utils.widgets.drawing_pad import NO_SAMPLE, DrawingPad, say, show_probs
+from course_utils.lab import drawing_pad
+from course_utils.lab.drawing import rasterise, to_mnist_form
+from course_utils.lab.drawing_pad import NO_SAMPLE, DrawingPad, say, show_probs
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,9 @@ def test_place_and_size_on_the_paper_do_not_matter():
     digit = np.kron(np.random.default_rng(1).integers(0, 2, (10, 7)), np.ones((10, 10)))
     paper = np.zeros((300, 400))
     paper[150:250, 20:90] = digit
+    before = paper.copy()
     np.testing.assert_array_equal(to_mnist_form(paper), to_mnist_form(digit))
+    np.testing.assert_array_equal(paper, before)
 
 
 def test_integers_are_0_to_255_and_floats_0_to_1():
@@ -51,15 +56,11 @@ def test_integers_are_0_to_255_and_floats_0_to_1():
     np.testing.assert_array_equal(to_mnist_form(ink > 128), to_mnist_form((ink > 128) * 1.0))
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (1, 1), (0, 0), (5, 0)])
-def test_an_empty_image_gives_zeros(shape):
-    np.testing.assert_array_equal(to_mnist_form(np.zeros(shape)), np.zeros((28, 28)))
-
-
-def test_specks_too_faint_to_be_left_give_zeros():
+def test_an_empty_image_gives_zeros():
     specks = np.zeros((280, 280), np.uint8)
-    specks[0, 0] = specks[-1, -1] = 1
-    np.testing.assert_array_equal(to_mnist_form(specks), np.zeros((28, 28)))
+    specks[0, 0] = specks[-1, -1] = 1  # too faint to be left
+    for image in (np.zeros((28, 28)), np.zeros((1, 1)), np.zeros((0, 0)), np.zeros((5, 0)), specks):
+        np.testing.assert_array_equal(to_mnist_form(image), np.zeros((28, 28)))
 
 
 def test_a_digit_heavy_at_one_end_stays_inside():
@@ -71,29 +72,18 @@ def test_a_digit_heavy_at_one_end_stays_inside():
     assert np.ptp(rows) == 19
 
 
-def test_the_image_is_not_changed():
-    ink = np.eye(9)
-    to_mnist_form(ink)
-    np.testing.assert_array_equal(ink, np.eye(9))
-
-
-@pytest.mark.parametrize("shape", [(784,), (28, 28, 3), (1, 28, 28), ()])
-def test_other_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"shape \(height, width\)"):
-        to_mnist_form(np.zeros(shape))
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.5, np.nan, np.inf])
-def test_ink_beyond_0_to_1_is_refused(value):
-    with pytest.raises(ValueError, match="ink must be from 0 to 1"):
-        to_mnist_form(np.full((5, 5), value))
-
-
-def test_integers_beyond_255_and_texts_are_refused():
-    with pytest.raises(ValueError, match="ink must be from 0 to 255"):
-        to_mnist_form(np.full((5, 5), 256))
-    with pytest.raises(ValueError, match="array of numbers"):
-        to_mnist_form(np.full((5, 5), "a"))
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        *((np.zeros(shape), r"shape \(height, width\)") for shape in [(784,), (28, 28, 3), ()]),
+        *((np.full((5, 5), x), "from 0 to 1 ") for x in (-0.1, 1.5, np.nan, np.inf)),
+        (np.full((5, 5), 256), "from 0 to 255"),
+        (np.full((5, 5), "a"), "array of numbers"),
+    ],
+)
+def test_what_is_no_grey_image_is_refused(image, named):
+    with pytest.raises(ValueError, match=named):
+        to_mnist_form(image)
 
 
 def test_digits_in_mnist_form_stay_as_they_are():
@@ -129,18 +119,10 @@ def test_x_goes_to_the_right_and_y_down():
     assert column > 40
 
 
-def test_a_point_is_a_dot():
-    image = rasterise([[(0.5, 0.5)]], 0.2, side=100)
+@pytest.mark.parametrize("almost", [[], [(0.5, 0.5 + 1e-200), (0.5 + 1e-9, 0.5)]])
+def test_a_point_is_a_dot(almost):
+    image = rasterise([[(0.5, 0.5), *almost]], 0.2, side=100)
     np.testing.assert_allclose(image.sum(), np.pi * 10**2, rtol=0.01)
-
-
-def test_points_that_are_almost_one_are_a_dot():
-    image = rasterise([[(0.5, 0.5), (0.5, 0.5 + 1e-200), (0.5 + 1e-9, 0.5)]], 0.2, side=100)
-    np.testing.assert_allclose(image.sum(), np.pi * 10**2, rtol=0.01)
-
-
-def test_nothing_drawn_is_nothing():
-    assert not rasterise([], 0.1).any()
 
 
 def test_crossing_lines_do_not_add_up():
@@ -149,6 +131,7 @@ def test_crossing_lines_do_not_add_up():
 
 
 def test_what_is_outside_is_cut_off():
+    assert not rasterise([], 0.1).any()
     assert not rasterise([[(2, 2), (3, 3)], [(-1e6, 5), (-2, 5)]], 0.1).any()
     assert rasterise([[(-1, 0.5), (2, 0.5)]], 0.1, side=20)[10].min() == 1
 
@@ -282,14 +265,11 @@ def test_samples_of_your_own(network, flatten):
     np.testing.assert_array_equal(pad.image.ravel(), digits.X_test[2].ravel())
 
 
-def test_samples_of_another_form_are_refused(network):
-    with pytest.raises(ValueError, match="samples must have the shape"):
+def test_samples_and_networks_of_another_form_are_refused(network):
+    with pytest.raises(ValueError, match=r"28×28.*\(3, 100\)"):
         DrawingPad(network, samples=np.zeros((3, 100)))
     with pytest.raises(ValueError, match="samples must be 0–1"):
         DrawingPad(network, samples=np.full((3, 784), 255))
-
-
-def test_a_network_of_another_size_is_refused():
     with pytest.raises(ValueError, match="has 64 inputs"):
         DrawingPad(Network([64, 10]))
 
@@ -318,9 +298,7 @@ def test_say_names_a_second_that_is_close():
 
 
 def test_the_pad_loads_nothing_from_the_network():
-    from course_utils.widgets import drawing_pad
-
     for name in ("drawing_pad.js", "drawing_pad.css"):
-        text = (drawing_pad._HERE / name).read_text(encoding="utf-8")
+        text = Path(drawing_pad.__file__).with_name(name).read_text(encoding="utf-8")
         for word in ("import ", "import(", "url(", "://", "fetch"):
             assert word not in text

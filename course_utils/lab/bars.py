@@ -8,20 +8,9 @@ _CELL = "padding:1px 6px;white-space:nowrap;font-variant-numeric:tabular-nums;"
 
 
 def bars(rows, alt):
-    """Draw shares as horizontal bars, with names on the left and numbers on the right.
+    """Draw rows of (name, share 0–1, number to show) as horizontal bars, and return the HTML.
 
-    Parameters
-    ----------
-    rows : sequence of (str, float or None, str)
-        Name, share 0–1, and number to show. Whoever has the largest share is bold and has a mark;
-        None leaves the bar empty.
-    alt : str
-        What the bars show, for readers who don't see them.
-
-    Returns
-    -------
-    str
-        HTML.
+    The largest share is bold and has a mark; None leaves a bar empty. `alt` says what is shown.
     """
     largest = max((share for _, share, _ in rows if share is not None), default=None)
     lines = []

@@ -2,28 +2,24 @@
 
 import weakref
 
-OPEN = weakref.WeakSet()  # the panels that are not closed
+OPEN = weakref.WeakKeyDictionary()  # each panel that is not closed, its cell, and the run of that
 
 
 def enter(panel):
-    """Remember an open panel, and close those that an earlier run of the same cell left.
+    """Remember an open panel, and close those that an earlier run of its cell left.
 
-    Parameters
-    ----------
-    panel : ipywidgets.Widget
-        Its `close` must call `leave`.
+    The panel's `close` must call `leave`.
     """
-    panel._cell, panel._run_of_cell = current()
-    for other in list(OPEN):
-        same = panel._cell is not None and other._cell == panel._cell
-        if same and other._run_of_cell != panel._run_of_cell:
+    cell, run = current()
+    for other, (others_cell, others_run) in list(OPEN.items()):
+        if cell is not None and others_cell == cell and others_run != run:
             other.close()
-    OPEN.add(panel)
+    OPEN[panel] = cell, run
 
 
 def leave(panel):
     """Forget a panel that is being closed."""
-    OPEN.discard(panel)
+    OPEN.pop(panel, None)
 
 
 def current():

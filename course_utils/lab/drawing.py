@@ -7,26 +7,12 @@ SIDE, FITTED = 28, 20  # pixels: of MNIST's images, and of the square that a dig
 
 
 def to_mnist_form(image):
-    """Bring a drawn digit to MNIST's form: fitted into 20×20, its centre of mass in the middle.
+    """Bring a drawn digit (height, width) to MNIST's form: (28, 28), float32, 0–1.
 
     This is the recipe of MNIST's makers: the digit is cut out along its edges, enlarged or reduced
     until it fits into 20×20 pixels, with its proportions kept, and placed so that the centre of
-    mass of its ink is the centre of the 28×28 image.
-
-    Parameters
-    ----------
-    image : array_like, shape (height, width)
-        Ink: 0 is paper; full ink is 1 in floats and in booleans, 255 in integers.
-
-    Returns
-    -------
-    ndarray of float32, shape (28, 28)
-        Pixels 0–1, in steps of 1/255 as in MNIST's files. All 0 if `image` holds no ink.
-
-    Raises
-    ------
-    ValueError
-        If `image` is not a grey image in that range.
+    mass of its ink is the centre of the image. Ink is 0 for paper and at most 1, or 255 in integers.
+    All is 0 if there is no ink. Raises ValueError if `image` is not a grey image in that range.
     """
     ink = _as_bytes(image)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
@@ -40,8 +26,7 @@ def to_mnist_form(image):
     digit = np.asarray(resized, dtype=np.float64)
     if not digit.any():  # specks so faint that reducing them left nothing
         return form
-    top = _start(digit.sum(axis=1))
-    left = _start(digit.sum(axis=0))
+    top, left = _start(digit.sum(axis=1)), _start(digit.sum(axis=0))
     form[top : top + height, left : left + width] = digit / 255
     return form
 
@@ -73,28 +58,12 @@ def _start(ink):
 
 
 def rasterise(strokes, width, *, side=280):
-    """Draw strokes with a round pen, with soft edges.
+    """Draw strokes with a round pen and soft edges: an image (side, side), float32, of ink 0–1.
 
-    Parameters
-    ----------
-    strokes : sequence of strokes
-        Each stroke is a sequence of points (x, y), drawn without lifting the pen: (0, 0) is the
-        top left corner of the pad, (1, 1) the bottom right one. A single point is a dot. What lies
-        outside is cut off.
-    width : float
-        Width of the line, as a share of the pad's side; at least one pixel wide.
-    side : int
-        Pixels along each side of the image.
-
-    Returns
-    -------
-    ndarray of float32, shape (side, side)
-        Ink, 0–1.
-
-    Raises
-    ------
-    ValueError
-        If a stroke is not a sequence of points, or `width` is not positive.
+    A stroke is a sequence of points (x, y), drawn without lifting the pen: (0, 0) is the top left
+    corner of the pad, (1, 1) the bottom right one. A single point is a dot; what lies outside is cut
+    off. `width` is that of the line, as a share of the side; it is at least one pixel. Raises
+    ValueError if a stroke is not a sequence of points, or `width` is not positive.
     """
     if not 0 < width < np.inf:
         raise ValueError(f"width must be a number above 0, but is {width}")
@@ -128,8 +97,7 @@ def _draw_line(image, x1, y1, x2, y2, radius):
     squared_length = dx * dx + dy * dy
     if squared_length > 1e-6:  # or it is a dot
         # how far along the line, 0 to 1, the point nearest to each pixel lies
-        along = (x * dx + y * dy) / squared_length
-        along = np.minimum(np.maximum(along, 0), 1)
+        along = np.clip((x * dx + y * dy) / squared_length, 0, 1)
         x, y = x - along * dx, y - along * dy
     ink = radius + 0.5 - np.sqrt(x * x + y * y)  # a pixel on the edge is half covered
     np.maximum(part, np.minimum(ink, 1), out=part)

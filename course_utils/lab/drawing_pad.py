@@ -7,10 +7,11 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
+from .. import _checks
 from ..datasets import load_mnist
-from .drawing import SIDE, rasterise, to_mnist_form
 from . import keyboard
 from .bars import bars
+from .drawing import SIDE, rasterise, to_mnist_form
 
 NO_SAMPLE = -1  # not None, which stands for "nothing chosen" in ipywidgets
 _HERE = Path(__file__).parent
@@ -33,27 +34,10 @@ class Paper(anywidget.AnyWidget):
 class DrawingPad(widgets.VBox):
     """A pad to draw a digit on with mouse, pen or finger; the network's ten probabilities follow.
 
-    Beside the pad is the drawing in MNIST's form, 28×28 pixels, which is what the network gets.
-    Who cannot draw picks a sample instead, from the keyboard.
-
-    Parameters
-    ----------
-    network : Network
-        With 784 inputs. It is asked with each stroke, with the weights that it has then.
-    samples : array_like, shape (n, 784) or (n, 28, 28), optional
-        Images to pick from, pixels 0–1. One of each of the offline digits if left out.
-
-    Attributes
-    ----------
-    image : ndarray of float32, shape (28, 28), or None
-        What the network sees; None while there is no ink.
-    probs : ndarray, shape (10,), or None
-        What the network says to it.
-
-    Raises
-    ------
-    ValueError
-        If the network's input or the samples are not images of 28×28 pixels from 0 to 1.
+    Beside the pad is the drawing in MNIST's form, 28×28 pixels, which is what the network gets, with
+    the weights that it has then: `image`, and `probs`, or None while there is no ink. Who cannot
+    draw picks one of the `samples` (n, 784) or (n, 28, 28), pixels 0–1; without them, one of each of
+    the offline digits. Raises ValueError if samples or network are for other images.
     """
 
     def __init__(self, network, samples=None):
@@ -97,12 +81,9 @@ class DrawingPad(widgets.VBox):
 
     def refresh(self):
         """Ask the network again, for instance after it has been trained further."""
-        if self.paper.strokes:
-            image = to_mnist_form(rasterise(self.paper.strokes, self.paper.width))
-        elif self.sample.value != NO_SAMPLE:
+        image = to_mnist_form(rasterise(self.paper.strokes, self.paper.width))
+        if not self.paper.strokes and self.sample.value != NO_SAMPLE:
             image = self.samples[self.sample.value]
-        else:
-            image = np.zeros((SIDE, SIDE), np.float32)
         self.image = image if image.any() else None  # an empty pad shows no prediction
         self.probs = None
         if self.image is not None:
@@ -122,10 +103,9 @@ class DrawingPad(widgets.VBox):
         self.refresh()
 
     def _on_sample(self, change):
-        if change["new"] == NO_SAMPLE:
-            self.paper.sample = b""
-        else:
-            self.paper.sample = _to_bytes(self.samples[change["new"]])
+        picked = change["new"] != NO_SAMPLE
+        self.paper.sample = _to_bytes(self.samples[change["new"]]) if picked else b""
+        if picked:
             self.paper.strokes = []
         self.refresh()
 
@@ -167,16 +147,10 @@ def _samples(samples):
         _, (X, y) = load_mnist(source="uci-digits")
         first = [int(np.argmax(y == digit)) for digit in range(10)]
         return [f"a written {digit}" for digit in range(10)], X[first].reshape(-1, SIDE, SIDE)
-    samples = np.asarray(samples)
-    if samples.shape[1:] not in ((SIDE * SIDE,), (SIDE, SIDE)):
+    images = _checks.pictures(samples).astype(np.float32)
+    if not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(
-            f"samples must have the shape (n, {SIDE * SIDE}) or (n, {SIDE}, {SIDE}), "
-            f"but have {samples.shape}"
-        )
-    if samples.size and not (samples.min() >= 0 and samples.max() <= 1):
-        raise ValueError(
-            f"pixels of samples must be 0–1, but are from {samples.min():g} to {samples.max():g}; "
+            f"pixels of samples must be 0–1, but are from {images.min():g} to {images.max():g}; "
             "load them with load_mnist(normalize=True)"
         )
-    names = [f"sample {k}" for k in range(1, len(samples) + 1)]
-    return names, samples.reshape(-1, SIDE, SIDE).astype(np.float32)
+    return [f"sample {k}" for k in range(1, len(images) + 1)], images

@@ -1,6 +1,7 @@
 """Small things to move, in the notebooks where moving explains best."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -13,54 +14,10 @@ from .bars import bars
 SUBSCRIPTS = "₀₁₂₃₄"
 
 
-# softmax
-
-
-def softmax_bars(scores, temperature):
-    """Return the softmax of scores divided by a temperature, as bars in HTML.
-
-    Parameters
-    ----------
-    scores : sequence of float, length k
-    temperature : float
-        Above 0.
-
-    Returns
-    -------
-    str
-        For each score z its quotient z / T, a bar, and its probability; and their sum.
-    """
-    divided = np.asarray(scores, dtype=np.float64) / temperature
-    probs = softmax(divided)
-    rows = [
-        (
-            f"z{SUBSCRIPTS[k]} / T = {z:.2f}".replace("-", "−"),
-            float(p),
-            f"p{SUBSCRIPTS[k]} = {p:.3f}",
-        )
-        for k, (z, p) in enumerate(zip(divided, probs, strict=True))
-    ]
-    alt = ", ".join(f"{name} gives {number}" for name, _, number in rows)
-    total = f"The probabilities add up to {probs.sum():.3f}."
-    return bars(rows, f"{alt}. {total}") + f"<div>{total}</div>"
-
-
 def softmax_explorer(scores=(2.0, 1.0, 0.0)):
-    """Move scores and a temperature, and see what the softmax makes of them.
+    """Move three to five scores, from -5 to 5, and a temperature, and see their softmax as bars.
 
-    Parameters
-    ----------
-    scores : sequence of float, length 3 to 5
-        Where the sliders stand at first, from -5 to 5.
-
-    Returns
-    -------
-    ipywidgets.HBox
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than three scores or more than five, or one is beyond the sliders.
+    Raises ValueError if there are fewer scores or more, or one is beyond the sliders.
     """
     scores = [float(score) for score in scores]
     if not 3 <= len(scores) <= 5 or not all(-5 <= score <= 5 for score in scores):
@@ -76,24 +33,33 @@ def softmax_explorer(scores=(2.0, 1.0, 0.0)):
     picture = widgets.HTML()
 
     def update(_=None):
-        for slider in sliders:
-            slider.layout.display = None if slider in sliders[: count.value] else "none"
+        for k, slider in enumerate(sliders):
+            slider.layout.display = None if k < count.value else "none"
         values = [slider.value for slider in sliders[: count.value]]
         picture.value = softmax_bars(values, temperature.value)
 
     return _side_by_side([count, *sliders, temperature], picture, update)
 
 
-# the learning rate
+def softmax_bars(scores, temperature):
+    """Return for each score z its quotient z / T, a bar, and its probability; and their sum (HTML)."""
+    divided = np.asarray(scores, dtype=np.float64) / temperature
+    probs = softmax(divided)
+    rows = [
+        (f"z{sub} / T = {z:.2f}".replace("-", "−"), float(p), f"p{sub} = {p:.3f}")
+        for sub, z, p in zip(SUBSCRIPTS, divided, probs, strict=False)  # not all five
+    ]
+    alt = ", ".join(f"{name} gives {number}" for name, _, number in rows)
+    total = f"The probabilities add up to {probs.sum():.3f}."
+    return bars(rows, f"{alt}. {total}") + f"<div>{total}</div>"
 
 
-@dataclass(frozen=True)
-class Valley:
+class Valley(NamedTuple):
     """A loss that depends on a single number w, and its slope."""
 
     name: str
-    loss: callable
-    slope: callable
+    loss: Callable
+    slope: Callable
     start: float
 
 
@@ -109,123 +75,8 @@ VALLEYS = (
 W_MAX, LOSS_MAX = 3.3, 11.0  # the part of the valley that is in the picture
 
 
-def descend(valley, learning_rate, n_steps, start):
-    """Take steps of gradient descent.
-
-    Parameters
-    ----------
-    valley : Valley
-    learning_rate : float
-    n_steps : int
-    start : float
-
-    Returns
-    -------
-    ndarray, shape (n_steps + 1,) or shorter
-        Each w from the first to the last. It ends early where w is a thousand or more: from there
-        on the numbers only grow.
-    """
-    path = [float(start)]
-    while len(path) <= n_steps and abs(path[-1]) < 1000:
-        path.append(path[-1] - learning_rate * valley.slope(path[-1]))
-    return np.array(path)
-
-
-def judge(valley, path):
-    """Say in words where a path of gradient descent led.
-
-    Parameters
-    ----------
-    valley : Valley
-    path : ndarray, shape (n_steps + 1,)
-
-    Returns
-    -------
-    str
-    """
-    if len(path) == 1:
-        return "No step yet."
-    if abs(path[-1]) >= 1000:
-        return "Too high: it has left the valley for good. Make the learning rate smaller."
-    if abs(valley.slope(path[-1])) < 0.02:
-        return "Arrived: it is flat here, so the steps have become tiny."
-    if valley.loss(path[-1]) > valley.loss(path[0]):
-        return "Too high: it is higher up than at the start. Make the learning rate smaller."
-    last, before = np.sign(np.diff(path))[[-1, -2]] if len(path) > 2 else (1, 1)
-    if last != before:
-        return "It jumps over the bottom, from side to side."
-    return "On its way: it needs more steps, or longer ones."
-
-
-def _steps(path):
-    n_steps = len(path) - 1
-    return f"After {n_steps} step{'s' * (n_steps != 1)}"
-
-
-def draw_path(valley, path):
-    """Draw a valley and the steps of a path in it, as a picture in SVG.
-
-    Parameters
-    ----------
-    valley : Valley
-    path : ndarray, shape (n_steps + 1,)
-
-    Returns
-    -------
-    str
-        HTML. Steps that end outside of the picture are cut off at its edge.
-    """
-    width, height, left, bottom = 460, 300, 40, 40
-
-    def place(w, loss):
-        w = np.clip(w, -3 * W_MAX, 3 * W_MAX)  # far outside, but still a number that SVG can draw
-        x = left + (w + W_MAX) / (2 * W_MAX) * (width - left - 10)
-        y = (height - bottom) - np.clip(loss, 0, 3 * LOSS_MAX) / LOSS_MAX * (height - bottom - 10)
-        return [f"{a:.1f},{b:.1f}" for a, b in np.broadcast(x, y)]
-
-    w = np.linspace(-W_MAX, W_MAX, 133)
-    curve = place(w, valley.loss(w))
-    points = place(path, valley.loss(path))
-    dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="{r}" fill="{color}"/>'
-        for (x, y), r, color in [
-            *((p.split(","), 4, RIGHT) for p in points[:-1]),
-            (points[-1].split(","), 7, WRONG),
-        ]
-    )
-    ticks = "".join(
-        f'<text x="{place(w, 0)[0].split(",")[0]}" y="{height - bottom + 18}" '
-        f'text-anchor="middle">{w}</text>'.replace(">-", ">−")
-        for w in range(-3, 4)
-    ) + "".join(
-        f'<text x="{left - 6}" y="{float(place(0, loss)[0].split(",")[1]) + 4:.1f}" '
-        f'text-anchor="end">{loss}</text>'
-        for loss in (0, 5, 10)
-    )
-    inside = f"{left} 0 {width - left - 10} {height - bottom + 8}"
-    x, y, *size = inside.split()
-    alt = f"A curve of the loss, {valley.name}, and a path on it. {_steps(path)}: {judge(valley, path)}"
-    return (
-        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" width="{width}" '
-        'style="max-width:100%;background:white;font:13px sans-serif" fill="#222">'
-        f'<path d="M{left},5V{height - bottom}H{width - 10}" fill="none" stroke="#222"/>{ticks}'
-        f'<text x="{(width + left) / 2}" y="{height - 5}" text-anchor="middle">w</text>'
-        f'<text transform="translate(12 {(height - bottom) / 2}) rotate(-90)" '
-        'text-anchor="middle">loss</text>'
-        # a picture in the picture cuts off what sticks out
-        f'<svg x="{x}" y="{y}" width="{size[0]}" height="{size[1]}" viewBox="{inside}" fill="none">'
-        f'<polyline points="{" ".join(curve)}" stroke="{MUTED}" stroke-width="2"/>'
-        f'<polyline points="{" ".join(points)}" stroke="{RIGHT}" stroke-width="1.5"/>{dots}</svg></svg>'
-    )
-
-
 def learning_rate_explorer():
-    """Move the learning rate, the number of steps and the start of gradient descent in a valley.
-
-    Returns
-    -------
-    ipywidgets.HBox
-    """
+    """Move the learning rate, the number of steps and the start of gradient descent in a valley."""
     valley = widgets.Dropdown(options=[(v.name, v) for v in VALLEYS], description="Loss")
     rate = widgets.FloatLogSlider(
         0.03, base=10, min=-2, max=0.2, step=0.02, description="Learning rate", readout_format=".3f"
@@ -247,6 +98,86 @@ def learning_rate_explorer():
 
     valley.observe(choose, "value")
     return _side_by_side([valley, rate, steps, start], picture, update)
+
+
+def descend(valley, learning_rate, n_steps, start):
+    """Take steps of gradient descent; return each w from the first to the last (n_steps + 1,).
+
+    It ends early where w is a thousand or more: from there on the numbers only grow.
+    """
+    path = [float(start)]
+    while len(path) <= n_steps and abs(path[-1]) < 1000:
+        path.append(path[-1] - learning_rate * valley.slope(path[-1]))
+    return np.array(path)
+
+
+def judge(valley, path):
+    """Say in words where a path of gradient descent led."""
+    if len(path) == 1:
+        return "No step yet."
+    if abs(path[-1]) >= 1000:
+        return "Too high: it has left the valley for good. Make the learning rate smaller."
+    if abs(valley.slope(path[-1])) < 0.02:
+        return "Arrived: it is flat here, so the steps have become tiny."
+    if valley.loss(path[-1]) > valley.loss(path[0]):
+        return "Too high: it is higher up than at the start. Make the learning rate smaller."
+    last, before = np.sign(np.diff(path))[[-1, -2]] if len(path) > 2 else (1, 1)
+    if last != before:
+        return "It jumps over the bottom, from side to side."
+    return "On its way: it needs more steps, or longer ones."
+
+
+def _steps(path):
+    n_steps = len(path) - 1
+    return f"After {n_steps} step{'s' * (n_steps != 1)}"
+
+
+def draw_path(valley, path):
+    """Draw a valley and the steps of a path in it as SVG; what is outside is cut off at the edge."""
+    width, height, left, bottom = 460, 300, 40, 40
+    inner_width, inner_height = width - left - 10, height - bottom - 10
+
+    def place(w, loss):
+        w = np.clip(w, -3 * W_MAX, 3 * W_MAX)  # far outside, but still a number that SVG can draw
+        x = left + (w + W_MAX) / (2 * W_MAX) * inner_width
+        y = height - bottom - np.clip(loss, 0, 3 * LOSS_MAX) / LOSS_MAX * inner_height
+        return [(f"{a:.1f}", f"{b:.1f}") for a, b in np.broadcast(x, y)]
+
+    def line(points, style):
+        return f'<polyline points="{" ".join(map(",".join, points))}" {style}/>'
+
+    w = np.linspace(-W_MAX, W_MAX, 133)
+    points = place(path, valley.loss(path))
+    looks = [(4, RIGHT)] * (len(points) - 1) + [(7, WRONG)]
+    dots = "".join(
+        f'<circle cx="{x}" cy="{y}" r="{r}" fill="{color}"/>'
+        for (x, y), (r, color) in zip(points, looks, strict=True)
+    )
+    ticks = "".join(
+        f'<text x="{x}" y="{height - bottom + 18}" text-anchor="middle">{w}</text>'
+        for w in ("−3", "−2", "−1", "0", "1", "2", "3")
+        for x, _ in place(int(w.replace("−", "-")), 0)
+    ) + "".join(
+        f'<text x="{left - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{loss}</text>'
+        for loss in (0, 5, 10)
+        for _, y in place(0, loss)
+    )
+    size = inner_width, inner_height + 18
+    alt = f"A curve of the loss, {valley.name}, and a path on it. {_steps(path)}: {judge(valley, path)}"
+    return (
+        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" width="{width}" '
+        'style="max-width:100%;background:white;font:13px sans-serif" fill="#222">'
+        f'<path d="M{left},5V{height - bottom}H{width - 10}" fill="none" stroke="#222"/>{ticks}'
+        f'<text x="{(width + left) / 2}" y="{height - 5}" text-anchor="middle">w</text>'
+        f'<text transform="translate(12 {(height - bottom) / 2}) rotate(-90)" '
+        'text-anchor="middle">loss</text>'
+        # a picture in the picture cuts off what sticks out
+        f'<svg x="{left}" y="0" width="{size[0]}" height="{size[1]}" '
+        f'viewBox="{left} 0 {size[0]} {size[1]}" fill="none">'
+        + line(place(w, valley.loss(w)), f'stroke="{MUTED}" stroke-width="2"')
+        + line(points, f'stroke="{RIGHT}" stroke-width="1.5"')
+        + f"{dots}</svg></svg>"
+    )
 
 
 def _side_by_side(controls, picture, update):

@@ -11,9 +11,9 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -21,7 +21,7 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
 NEEDED = os.environ.get("BROWSER_TESTS") == "needed"  # then nothing may be missing
-WAIT = 30_000  # milliseconds; much more than it takes, as the machine may be busy
+WAIT = 120_000  # milliseconds: only to end a hang, as the machine may be busy
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -97,85 +97,71 @@ def screenshots(tmp_path_factory):
     return folder
 
 
-class serve:
-    """A context in which ``python -m module`` serves `folder`; its value is the server's URL.
+@contextmanager
+def serve(folder, module, *arguments, port_option="--ServerApp.port={port}"):
+    """Serve `folder` by ``python -m module``, and yield the server's URL.
 
     "{port}" and "{folder}" in the arguments are filled in.
     """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = [text.format(port=port, folder=folder) for text in (*arguments, port_option)]
+    url, home = f"http://127.0.0.1:{port}", folder.parent
+    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    if "MNIST_DIR" in os.environ:  # the server has another working folder
+        environment["MNIST_DIR"] = os.path.abspath(os.environ["MNIST_DIR"])
+    # nothing from, nor for, the user at this machine
+    for kind in ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME"):
+        environment[f"{kind}_DIR"] = str(home / kind.lower())
+    for kind in ("SETTINGS", "WORKSPACES"):
+        environment[f"JUPYTERLAB_{kind}_DIR"] = str(home / f"lab-{kind.lower()}")
+    path = home / f"{folder.name}-server.log"
+    command = [sys.executable, "-m", module, *arguments]
+    with open(path, "w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
-    def __init__(self, folder, module, *arguments, port_option="--ServerApp.port={port}"):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        arguments = [text.format(port=port, folder=folder) for text in (*arguments, port_option)]
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = folder.parent / f"{folder.name}-server.log"
-        self.command = [sys.executable, "-m", module, *arguments]
-        self.environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        if "MNIST_DIR" in os.environ:  # the server has another working folder
-            self.environment["MNIST_DIR"] = os.path.abspath(os.environ["MNIST_DIR"])
-        # nothing from, nor for, the user at this machine
-        for kind in ("CONFIG", "DATA", "RUNTIME"):
-            self.environment[f"JUPYTER_{kind}_DIR"] = str(folder.parent / f"jupyter-{kind.lower()}")
-        for kind in ("SETTINGS", "WORKSPACES"):
-            self.environment[f"JUPYTERLAB_{kind}_DIR"] = str(folder.parent / f"lab-{kind.lower()}")
-
-    def __enter__(self):
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
+    def answers():
+        if process.poll() is not None:
+            pytest.fail(f"the server ended: {path.read_text()[-2000:]}")
         try:
-            wait_for(self.answers, "the server to answer", seconds=90)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self.url
-
-    def answers(self):
-        if self.process.poll() is not None:
-            pytest.fail(f"the server ended: {self.log.read_text()[-2000:]}")
-        try:
-            return urlopen(self.url, timeout=5).status == 200  # noqa: S310 - our own server
-        except (URLError, OSError):
+            return urlopen(url, timeout=5).status == 200
+        except OSError:
             return False
 
-    def __exit__(self, *exception):
-        self.process.terminate()
+    try:
+        wait_for(answers, "the server to answer")
+        yield url
+    finally:
+        process.terminate()
         try:
-            self.process.wait(15)
+            process.wait(15)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            process.kill()
+            process.wait()
 
 
-class new_page:
-    """A context with a page of its own, and `page.errors`."""
+@contextmanager
+def new_page(browser, url):
+    """Yield a page of its own; `page.errors` are what its console reports."""
+    size = {"width": 1280, "height": 1000}
+    context = browser.new_context(base_url=url, viewport=size, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.errors = []
 
-    def __init__(self, browser, url):
-        self.context = browser.new_context(
-            base_url=url, viewport={"width": 1280, "height": 1000}, reduced_motion="reduce"
-        )
+    def note(text):
+        if not any(known in text for known in NOT_OURS):
+            page.errors.append(text)
 
-    def __enter__(self):
-        page = self.context.new_page()
-        page.set_default_timeout(WAIT)
-        page.errors = []
+    def note_message(message):
+        if message.type == "error":
+            note(f"{message.text} ({message.location.get('url')})")
 
-        def note(text):
-            if not any(known in text for known in NOT_OURS):
-                page.errors.append(text)
-
-        def note_message(message):
-            if message.type == "error":
-                note(f"{message.text} ({message.location.get('url')})")
-
-        page.on("console", note_message)
-        page.on("pageerror", lambda error: note(str(error)))
-        return page
-
-    def __exit__(self, *exception):
-        self.context.close()
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: note(str(error)))
+    yield page
+    context.close()
 
 
 def copy_notebooks(folder):
@@ -189,8 +175,8 @@ def copy_notebooks(folder):
         (folder / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def wait_for(condition, what, seconds=30, pause=0.05):
-    """Return the first true value of `condition()`; fail after `seconds`."""
+def wait_for(condition, what, seconds=120, pause=0.05):
+    """Return the first true value of `condition()`; `seconds` are only to end a hang."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -215,7 +201,20 @@ def open_notebook(page, notebook):
     )
 
 
-def run_all(page, notebook, seconds=300):
+def open_cells(page, lab, name, sources):
+    """Write a notebook of these code cells below a heading, and open it."""
+    shared = {"metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{"cell_type": "markdown", "source": f"# {name}", "metadata": {}, "id": "heading"}]
+    for k, source in enumerate(sources):
+        cells.append({"cell_type": "code", "source": source, "id": f"cell-{k}"} | shared)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {"cells": cells, "metadata": {"kernelspec": kernel}}
+    notebook |= {"nbformat": 4, "nbformat_minor": 5}
+    (lab.folder / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    open_notebook(page, name)
+
+
+def run_all(page, notebook, seconds=600):
     """Open a notebook, run all cells in its fresh kernel, and wait for the end.
 
     Fails with the first error that an output shows. There is no restart, as JupyterLab reports an
@@ -234,6 +233,37 @@ def run_all(page, notebook, seconds=300):
     except pytest.fail.Exception as error:
         kernel = page.evaluate("jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus")
         pytest.fail(f"{error}: {len(waiting())} cells wait, kernel {kernel}, {page.errors}")
+
+
+def run_code(page, code):
+    """Write `code` into a new last cell, run it, and return what it prints.
+
+    Its end is known by a last line of output, since JupyterLab's own promise may never come true.
+    """
+    page.evaluate(
+        """async (code) => {
+            const { content } = jupyterapp.shell.currentWidget;
+            content.activeCellIndex = content.widgets.length - 1;
+            await jupyterapp.commands.execute("notebook:insert-cell-below");
+            window.newCell = content.activeCell;
+            newCell.model.sharedModel.setSource(code);
+            void jupyterapp.commands.execute("notebook:run-cell");
+        }""",
+        f"{code}\nprint('the end')",
+    )
+
+    def printed():
+        return page.evaluate(
+            """newCell.model.outputs.toJSON().filter(
+                (output) => output.name === "stdout").map((output) => output.text).join("")"""
+        )
+
+    wait_for(lambda: printed().endswith("the end\n"), "the code to run")
+    return printed().removesuffix("the end\n")
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
 
 
 def show_cell(page, source):

@@ -4,32 +4,32 @@ import re
 
 import pytest
 
-from .conftest import open_notebook, show_cell, wait_for
-from .test_playground import button, run_code
+from .conftest import button, open_cells, run_code, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api")
 
 FINISHED = re.compile(r"(\d+) of (\d+) runs")
-LONGER = """longer = grid | {"epochs": [10 * epochs]}
-panel = SearchPanel(longer, X_fit, y_fit, validation=(X_val, y_val))
-display(panel)"""
+CELLS = [
+    "from course_utils import load_mnist\n"
+    "from course_utils.lab.search_panel import SearchPanel\n"
+    "(X, y), validation = load_mnist(source='uci-digits')\n"
+    # so many runs that only the test ends them
+    "panel = SearchPanel({'hidden': [8]}, X, y, validation=validation, repeats=20_000)\n"
+    "panel",
+]
 
 
-def test_watch_a_search_and_stop_it(page, screenshots):
-    open_notebook(page, "08_hyperparameter_search")
-    show_cell(page, "The panel shows")
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-above')")
-    run_code(page, LONGER)
+def test_watch_a_search_and_stop_it(page, lab, screenshots):
+    open_cells(page, lab, "search", CELLS)
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     status = page.get_by_role("status").filter(has_text=FINISHED).first
 
     def finished():
         return int(FINISHED.search(status.text_content())[1])
 
-    status.wait_for(timeout=90_000)
-    first = wait_for(finished, "a run to finish", seconds=60)
+    first = wait_for(finished, "a run to finish", seconds=120)
     wait_for(lambda: finished() > first, "another one")
     playwright.expect(status).to_contain_text("Best so far")
-    button(page, "Stop").scroll_into_view_if_needed()
     page.screenshot(path=screenshots / "search-panel.png")
     button(page, "Stop").click()
     playwright.expect(status).to_contain_text("Stopped after")
