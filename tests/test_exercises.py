@@ -130,7 +130,7 @@ def test_a_stub_runs_and_is_still_to_be_done(name):
 
 # right answers
 
-OTHERS = {}  # in another style than the folded solution
+OTHERS = {}  # where another style gives another type, order, error or rounding
 
 
 def right(name):
@@ -139,7 +139,7 @@ def right(name):
 
 @right("check_idx_sizes")
 def sizes_by_numpy(data):
-    return tuple(np.frombuffer(data, ">u4", count=data[3], offset=4).tolist())
+    return np.frombuffer(data, ">u4", count=data[3], offset=4).tolist()
 
 
 @right("check_one_hot")
@@ -156,14 +156,6 @@ def array_with_a_look_at_the_length(data):
     return np.frombuffer(body, dtype).astype(dtype.newbyteorder("=")).reshape(sizes)
 
 
-@right("check_softmax")
-def softmax_row_by_row(logits):
-    if logits.ndim == 2:
-        return np.array([softmax_row_by_row(row) for row in logits])
-    exps = [math.exp(z - max(logits)) for z in logits]
-    return np.array(exps) / sum(exps)
-
-
 @right("check_cross_entropy")
 def loss_in_a_loop(probs, y):
     return -sum(math.log(row[label] + 1e-12) for row, label in zip(probs, y, strict=True)) / len(y)
@@ -172,51 +164,6 @@ def loss_in_a_loop(probs, y):
 @right("check_log_softmax")
 def log_softmax_by_logaddexp(logits):
     return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-
-
-@right("check_forward")
-def forward_one_by_one(X, W1, b1, W2, b2):
-    rows = []
-    for x in X:
-        hidden = [1 / (1 + math.exp(-(x @ W1[:, j] + b1[j]))) for j in range(len(b1))]
-        scores = [np.dot(hidden, W2[:, k]) + b2[k] for k in range(len(b2))]
-        rows.append(softmax_row_by_row(np.array(scores)))
-    return np.array(rows)
-
-
-@right("check_count_misclassified")
-def count_in_a_loop(probs, y):
-    count = 0
-    for row, label in zip(probs, y, strict=True):
-        count += int(np.argmax(row) != label)
-    return count
-
-
-@right("check_deep_forward")
-def deep_by_order(X, params):
-    arrays = list(params.values())
-    *hidden, last = zip(arrays[::2], arrays[1::2], strict=True)
-    for W, b in hidden:
-        X = sigmoid(X @ W + b)
-    return softmax(X @ last[0] + last[1])
-
-
-@right("check_numerical_gradient")
-def differences_by_unit_steps(f, x, h):
-    steps = (h * np.eye(x.size)).reshape(-1, *x.shape)
-    return np.array([(f(x + s) - f(x - s)) / (2 * h) for s in steps]).reshape(x.shape)
-
-
-@right("check_gradients")
-def gradients_image_by_image(X, Y, W1, b1, W2, b2):
-    total = dict.fromkeys(("b2", "W2", "b1", "W1"), 0)
-    for x, truth in zip(X, Y, strict=True):
-        a1 = np.maximum(0, x @ W1 + b1)
-        dz2 = softmax(a1 @ W2 + b2) - truth
-        dz1 = np.where(a1 > 0, W2 @ dz2, 0)
-        each = {"W1": np.outer(x, dz1), "b1": dz1, "W2": np.outer(a1, dz2), "b2": dz2}
-        total = {name: total[name] + each[name] / len(X) for name in total}
-    return total
 
 
 @right("check_sigmoid_gradients")
@@ -232,14 +179,6 @@ def sigmoid_gradients_numerically(X, Y, W1, b1, W2, b2, l2):
     return {n: numerical_gradient(partial(loss, n), value) for n, value in params.items()}
 
 
-@right("check_sgd_step")
-def step_on_copies(params, grads, learning_rate):
-    new = {name: value.copy() for name, value in params.items()}
-    for name in new:
-        new[name] -= learning_rate * grads[name]
-    return new
-
-
 @right("check_minibatches")
 def deal_a_list(X, y, batch_size, rng):
     order = np.arange(len(X))
@@ -249,32 +188,14 @@ def deal_a_list(X, y, batch_size, rng):
 
 
 @right("check_momentum_step")
-def momentum_on_copies(W, v, grad, learning_rate, momentum):
-    new_v = v.copy()
-    new_v *= momentum
-    new_v -= learning_rate * grad
-    return [np.add(W, new_v), new_v]
-
-
-@right("check_train_epoch")
-def epoch_on_copies(X, Y, W1, b1, W2, b2, learning_rate, batch_size):
-    W1, b1, W2, b2 = (array.copy() for array in (W1, b1, W2, b2))
-    for k in range(math.ceil(len(X) / batch_size)):
-        X_batch, Y_batch = (array[k * batch_size : (k + 1) * batch_size] for array in (X, Y))
-        A1 = np.maximum(X_batch @ W1 + b1, 0)
-        dZ2 = (softmax(A1 @ W2 + b2) - Y_batch) / len(X_batch)
-        dZ1 = (dZ2 @ W2.T) * (A1 > 0)  # before W2 moves
-        W2 -= learning_rate * A1.T @ dZ2
-        b2 -= learning_rate * dZ2.sum(axis=0)
-        W1 -= learning_rate * X_batch.T @ dZ1
-        b1 -= learning_rate * dZ1.sum(axis=0)
-    return W1, b1, W2, b2
+def momentum_as_a_list(W, v, grad, learning_rate, momentum):
+    v = v * momentum + grad * -learning_rate
+    return [W + v, v]
 
 
 @right("check_confusion_matrix")
-def confusion_by_bincount(y, y_pred, n_classes):
-    counts = np.bincount(y * n_classes + y_pred, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes)
+def confusion_of_small_integers(y, y_pred, n_classes):
+    return folded("check_confusion_matrix")(y, y_pred, n_classes).astype(np.uint8)
 
 
 @right("check_accept")
@@ -283,20 +204,9 @@ def accept_in_a_loop(probs, y, threshold):
     return len(kept) / len(y), sum(int(np.argmax(probs[k]) == y[k]) for k in kept) / len(kept)
 
 
-@right("check_centred")
-def centred_by_copying(image, middle):
-    new, (rows, columns) = np.zeros_like(image), np.nonzero(image)
-    if len(rows):
-        ink = image[rows, columns] / image.sum()
-        down, across = np.rint([middle - ink @ rows, middle - ink @ columns]).astype(int)
-        new[rows + down, columns + across] = image[rows, columns]
-    return new
-
-
-@pytest.mark.parametrize("style", [folded, OTHERS.get])
-@each_check
-def test_a_right_answer_passes_in_any_style(name, style):
-    text, passed = answer(name, style(name))
+@pytest.mark.parametrize(("name", "attempt"), [*((n, None) for n in CHECKS), *OTHERS.items()])
+def test_a_right_answer_passes_in_any_style(name, attempt):
+    text, passed = answer(name, attempt or folded(name))
     assert passed, text
     assert text == f"✓ Right, on all {len(getattr(exercises, name).cases)} inputs."
 
@@ -311,76 +221,41 @@ def wrong(name, words):
     return lambda attempt: KNOWN.append((name, attempt, words)) or attempt
 
 
-@wrong("check_minibatches", "lost their labels")
-def deal_two_orders(X, y, batch_size, rng):
-    for start in range(0, len(X), batch_size):
-        batch = slice(start, start + batch_size)
-        yield rng.permutation(X)[batch], rng.permutation(y)[batch]
+def deal(X, y, batch_size, order):
+    for k in range(0, len(order), batch_size):
+        yield X[order[k : k + batch_size]], y[order[k : k + batch_size]]
 
 
-@wrong("check_minibatches", "The last one, which is smaller, is missing")
+def dealt(X, y, batch_size, rng):
+    return list(deal(X, y, batch_size, rng.permutation(len(X))))
+
+
 def deal_whole_batches(X, y, batch_size, rng):
-    order = rng.permutation(len(X))
-    for k in range(len(X) // batch_size):
-        batch = order[k * batch_size : (k + 1) * batch_size]
-        yield X[batch], y[batch]
+    return deal(X, y, batch_size, rng.permutation(len(X) // batch_size * batch_size))
 
 
-@wrong("check_minibatches", "more than once")
-def deal_with_replacement(X, y, batch_size, rng):
-    for start in range(0, len(X), batch_size):
-        batch = rng.integers(0, len(X), min(batch_size, len(X) - start))
-        yield X[batch], y[batch]
-
-
-@wrong("check_minibatches", "old order")
-def deal_unshuffled(X, y, batch_size, rng):
-    for start in range(0, len(X), batch_size):
-        yield X[start : start + batch_size], y[start : start + batch_size]
-
-
-@wrong("check_minibatches", "A second epoch has the same order")
-def deal_the_same_each_time(X, y, batch_size, rng):
-    return folded("check_minibatches")(X, y, batch_size, np.random.default_rng(0))
-
-
-@wrong("check_minibatches", "and from nowhere else")
-def deal_from_elsewhere(X, y, batch_size, rng, fresh=np.random.default_rng(1)):  # noqa: B008
-    return folded("check_minibatches")(X, y, batch_size, fresh)
-
-
-@wrong("check_minibatches", "Shuffle the images, not the minibatches")
 def deal_shuffled_batches(X, y, batch_size, rng):
-    for start in rng.permutation(np.arange(0, len(X), batch_size)):
-        yield X[start : start + batch_size], y[start : start + batch_size]
+    batches = list(deal(X, y, batch_size, np.arange(len(X))))
+    return [batches[k] for k in rng.permutation(len(batches))]
 
 
-@wrong("check_minibatches", "It goes on and on")
-def deal_for_ever(X, y, batch_size, rng):
-    while True:
-        yield from folded("check_minibatches")(X, y, batch_size, rng)
+OTHER_RNG = np.random.default_rng(1)
 
-
-@wrong("check_minibatches", "a pair: `yield X_batch, y_batch`")
-def deal_images_only(X, y, batch_size, rng):
-    return [X_batch for X_batch, _ in folded("check_minibatches")(X, y, batch_size, rng)]
-
-
-@wrong("check_minibatches", "a pair of arrays, of the shapes (m, n_in) and (m,)")
-def deal_one_hot(X, y, batch_size, rng):
-    return [(X, y[:, None]) for X, y in folded("check_minibatches")(X, y, batch_size, rng)]
-
-
-@wrong("check_minibatches", "Each should have batch_size images")
-def deal_batch_size_batches(X, y, batch_size, rng):
-    order = rng.permutation(len(X))
-    return [(X[b], y[b]) for b in np.array_split(order, min(batch_size, len(X)))]
-
-
-@wrong("check_minibatches", "Not all images come up")
-def deal_half(X, y, batch_size, rng):
-    batches = list(folded("check_minibatches")(X, y, batch_size, rng))
-    return batches[: len(batches) // 2]
+for words, attempt in {
+    "lost their labels": lambda X, y, size, rng: deal(X, y[::-1], size, rng.permutation(len(X))),
+    "The last one, which is smaller, is missing": deal_whole_batches,
+    "more than once": lambda X, y, size, rng: deal(X, y, size, rng.integers(0, len(X), len(X))),
+    "old order": lambda X, y, size, rng: deal(X, y, size, np.arange(len(X))),
+    "from no other one": lambda X, y, size, rng: dealt(X, y, size, np.random.default_rng(0)),
+    "must come from the rng": lambda X, y, size, rng: dealt(X, y, size, OTHER_RNG),
+    "not the minibatches": deal_shuffled_batches,
+    "It goes on and on": lambda X, y, size, rng: itertools.cycle(dealt(X, y, size, rng)),
+    "a pair: `yield": lambda X, y, size, rng: [X_batch for X_batch, _ in dealt(X, y, size, rng)],
+    "a pair of arrays": lambda *args: [(X, y[:, None]) for X, y in dealt(*args)],
+    "Each should have": lambda X, y, size, rng: dealt(X, y, size // 2, rng),
+    "Not all images come up": lambda *args: dealt(*args)[1:-1],
+}.items():
+    wrong("check_minibatches", words)(attempt)
 
 
 def spoilt(name, spoil):
@@ -393,21 +268,13 @@ def spoilt(name, spoil):
     return attempt
 
 
-for part in ("W1", "W2", "b1", "b2"):
-    what = "a weight" if part[0] == "W" else "the bias"
-    for words, spoil in {
-        f"{part}: Divided by n twice: {what} gradient": lambda grad, n: grad / n,
-        f"{part}: 1/n is missing": lambda grad, n: grad * n,
-    }.items():
-        wrong("check_gradients", words)(spoilt(part, spoil))
-for part in ("W1", "W2"):
-    words = f"{part}: The weight gradient is transposed"
-    wrong("check_gradients", words)(spoilt(part, lambda grad, n: grad.T))
-for part in ("b1", "b2"):
-    words = f"{part}: The gradient of a bias is a row"
-    wrong("check_gradients", words)(spoilt(part, lambda grad, n: grad[None]))
-    words = f"{part}: The gradient of a bias was summed over everything"
-    wrong("check_gradients", words)(spoilt(part, lambda grad, n: grad.sum()))
+for part, words, spoil in [
+    ("W1", "Divided by n twice: a weight gradient", lambda grad, n: grad / n),
+    ("b2", "Divided by n twice: the bias gradient", lambda grad, n: grad / n),
+    ("W2", "1/n is missing", lambda grad, n: grad * n),
+    ("b1", "The gradient of a bias has the bias's own shape", lambda grad, n: grad[None]),
+]:
+    wrong("check_gradients", f"{part}: {words}")(spoilt(part, spoil))
 
 
 @wrong("check_one_hot", "should hold numbers, but its type is bool")
@@ -422,11 +289,9 @@ def array_that_overlooks_a_byte_too_many(data):
     return numbers.reshape(sizes)
 
 
-@wrong("check_idx_array", "Expected: ValueError Came: AssertionError: wrong length")
+@wrong("check_idx_array", "Expected: ValueError Came: AssertionError: odd length")
 def array_with_an_assert(data):
-    n_bytes = len(data) - 4 - 4 * data[3]
-    itemsize = np.dtype(IDX_TYPES[data[2]]).itemsize
-    assert n_bytes == math.prod(sizes_by_numpy(data)) * itemsize, "wrong length"
+    assert len(data) % 4 == 0, "odd length"
     return folded("check_idx_array")(data)
 
 
@@ -445,16 +310,11 @@ def confusion_of_floats(y, y_pred, n_classes):
     return folded("check_confusion_matrix")(y, y_pred, n_classes).astype(float)
 
 
-@wrong("check_confusion_matrix", "only as large as the labels")
-def confusion_of_the_labels_seen(y, y_pred, n_classes):
-    return folded("check_confusion_matrix")(y, y_pred, len(set(y)))
-
-
 @each_check
 def test_each_check_has_known_mistakes_and_says_what_it_checks(name):
     check = getattr(exercises, name)
-    assert len({m.__doc__ for n, m, _ in KNOWN if n == name}) >= 6 or name == "check_minibatches"
-    assert sum(n == name for n, *_ in KNOWN) >= 6
+    hints = [words for known, _, words in KNOWN if known == name]
+    assert len(set(hints)) >= 3
     assert check.__doc__.startswith(f"Check {name.removeprefix('check_')}(")
     assert len(check.cases) >= 2
 
@@ -483,11 +343,6 @@ def unstable(logits):
     return exps / exps.sum(axis=-1, keepdims=True)
 
 
-def in_place(logits):
-    logits -= logits.max(axis=-1, keepdims=True)
-    return softmax(logits)
-
-
 def unknown_name(logits):
     shift = logits.max(axis=-1, keepdims=True)
     return np.exp(logits - shift) / total  # noqa: F821
@@ -506,19 +361,8 @@ Input: large scores
   logits = [1000, 1001, 0]
 Expected: [0.2689, 0.7311, 0]
 Came:     [nan, nan, 0]
-Why: exp overflows to infinity, and inf / inf is nan. Subtract the largest score of each row
-    first: that changes no result.
+Why: exp overflows, and inf / inf is nan. Subtract the largest score of each row first.
 It printed: 'the maximum is 2.0\\nthe maximum is 3.0\\nthe maximum is 1001.0'""",
-    ),
-    (
-        "check_softmax",
-        in_place,
-        """✗ Not yet.
-Input: one row
-  logits = [2, 1, 0]
-Why: The result is right, but your function has changed its argument logits. Whoever calls it
-    may still need that. Lines such as `a -= b` and `a[i] = b` work on the array itself; `a = a
-    - b` makes a new one, and so does `a.copy()`.""",
     ),
     (
         "check_softmax",
@@ -535,21 +379,7 @@ Why: This name is not known. Is it spelt like the argument? Is it imported?""",
         uphill,
         """Expected W2: [[0.0874, -0.0874], [0, 0], [0.1343, -0.1343]]
 Came W2:     [[-0.0874, 0.0874], [-0, -0], [-0.1343, 0.1343]]
-Why: W2: The sign is turned round: it is probabilities minus truth, not truth minus
-    probabilities.""",
-    ),
-    (
-        "check_minibatches",
-        deal_whole_batches,
-        """✗ Not yet.
-Input: fifty images by eights, which leaves two
-  X = array of shape (50, 2)
-  y = array of shape (50,)
-  batch_size = 8
-  rng = a value of the type Generator
-Expected minibatches of the sizes: [8, 8, 8, 8, 8, 8, 2]
-Came: [8, 8, 8, 8, 8, 8]
-Why: The last one, which is smaller, is missing. Its images would never be seen.""",
+Why: W2: The sign is turned round: it is probabilities minus truth, not the other way.""",
     ),
     (
         "check_idx_array",
@@ -589,6 +419,10 @@ def spoil_arguments(name):
     return attempt
 
 
+def refuse(*args):
+    raise NotImplementedError
+
+
 def stop(*args):
     sys.exit()
 
@@ -618,44 +452,42 @@ class Odd:
 
 
 ILL_BEHAVED = {
+    "is not begun": (refuse, "Still to be done"),
     "raises": (lambda *args: 1 / 0, "ZeroDivisionError: division by zero"),
-    "raises an error of its own": (lambda *args: {}["lost"], "KeyError"),
     "stops Python": (stop, "SystemExit"),
     "asks for input": (lambda *args: input(), "It stopped"),
     "calls itself": (recurse, "RecursionError"),
-    "an unknown name": (lambda *args: nothing_of_that_name, "Is it spelt like"),  # noqa: F821
     "returns None": (lambda *args: None, "its `return` is missing"),
     "returns dots": (lambda *args: ..., "Still to be done"),
-    "returns dots in a list": (lambda *args: [...], "Still to be done"),
     "returns dots in a tuple": (lambda *args: (..., ...), "Still to be done"),
     "prints and returns None": (lambda *args: print("hello"), "only `return` hands it back"),
     "returns a text": (lambda *args: "7", "Not yet"),
-    "returns a function": (lambda *args: loop, "Not yet"),
     "returns a nan": (lambda *args: float("nan"), "Not yet"),
-    "returns an array of nan": (lambda *args: np.full((2, 3), np.nan), "Not yet"),
     "returns complex numbers": (lambda *args: np.full(3, 1j), "Not yet"),
     "returns rows of different lengths": (lambda *args: [[1], [1, 2]], "Not yet"),
     "returns an empty array": (lambda *args: np.zeros((0, 3)), "Not yet"),
-    "returns an empty tuple": (lambda *args: (), "Not yet"),
-    "returns an empty dictionary": (lambda *args: {}, "Not yet"),
     "returns a wrong dictionary": (lambda *args: {"W1": 1, 2: None}, "Not yet"),
     "returns something odd": (lambda *args: Odd(), "Not yet"),
-    "returns something odd in a dictionary": (lambda *args: {"W1": Odd()}, "Not yet"),
-    "returns a value of the wrong shape": (lambda *args: np.zeros((1, 2, 3, 4)), "Not yet"),
     "takes nothing": (lambda: 1, "argument"),
     "takes too many": (lambda a, b, c, d, e, f, g, h, i: 1, "Yours takes (a, b, c"),
-    "is a number": (3.5, "needs the function itself"),
     "is a result": (np.zeros(3), "needs the function itself"),
     "is None": (None, "Still to be done"),
-    "is dots": (..., "Still to be done"),
     "is a class": (dict, "Not yet"),
     "is built in": (max, "Not yet"),
 }
 
 
+@pytest.fixture
+def no_collector():
+    """Deep in an endless recursion, what hypothesis hooks into the garbage collector would fail."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize("what", ILL_BEHAVED)
 @each_check
-def test_an_ill_behaved_attempt_gets_an_answer(name, what, capsys):
+def test_an_ill_behaved_attempt_gets_an_answer(name, what, capsys, no_collector):
     attempt, words = ILL_BEHAVED[what]
     text, passed = answer(name, attempt)
     assert not passed
@@ -666,39 +498,9 @@ def test_an_ill_behaved_attempt_gets_an_answer(name, what, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@each_check
-def test_an_attempt_that_is_not_begun_is_still_to_be_done(name):
-    def refuse(*args):
-        raise NotImplementedError
-
-    unfinished = ... if name == "check_minibatches" else {"W1": ...}
-    for attempt in (refuse, lambda *args: unfinished):
-        assert "○ Still to be done" in answer(name, attempt)[0]
-    if name not in ("check_idx_sizes", "check_idx_array"):  # bytes say it in other words
-        assert "Still to be done" in answer(name, lambda *args: args[0] + ...)[0]
-
-
-def test_what_python_tidies_up_meanwhile_is_not_in_the_answer():
-    """Python's garbage collection fails deep in an endless recursion, and prints that."""
-
-    def tell(phase, info):
-        (lambda: (lambda: phase)())()
-
-    def recurse_with_garbage(*args):
-        garbage = [{} for _ in range(5)]
-        return recurse_with_garbage(*args, *garbage[:0])
-
-    thresholds = gc.get_threshold()
-    gc.callbacks.append(tell)
-    gc.set_threshold(20)
-    try:
-        text, _ = answer("check_accept", recurse_with_garbage)
-        assert gc.isenabled()
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.callbacks.remove(tell)
-    assert "RecursionError" in text
-    assert "It printed" not in text
+def test_dots_in_a_dict_or_a_sum_are_still_to_be_done():
+    assert "○ Still to be done" in answer("check_gradients", lambda *args: {"W1": ...})[0]
+    assert "○ Still to be done" in answer("check_softmax", lambda logits: logits + ...)[0]
 
 
 @pytest.fixture
@@ -714,14 +516,6 @@ def test_an_endless_loop_is_stopped(name, attempt, little_time, capsys):
     assert "not come to an end after 0.05 seconds" in text
     assert "Restart the kernel" not in text
     assert capsys.readouterr() == ("", "")
-
-
-def test_an_endless_generator_is_stopped(little_time):
-    def attempt(X, y, batch_size, rng):
-        loop()
-        yield X, y
-
-    assert "not come to an end" in answer("check_minibatches", attempt)[0]
 
 
 def test_a_loop_that_cannot_be_stopped_is_left_and_told_of(little_time):
@@ -762,14 +556,10 @@ def test_a_changed_argument_is_told_of(name):
         assert "has changed its argument" in text
 
 
-def loop_once_and_warn(*args):
-    return np.log(np.zeros(3)) / 0
-
-
 @each_check
 def test_a_check_leaves_everything_as_it_was(name, recwarn):
     streams, state = (sys.stdout, sys.stderr), np.random.get_state()[1].tolist()  # noqa: NPY002
-    for attempt in (folded(name), spoil_arguments(name), loop_once_and_warn, stop):
+    for attempt in (folded(name), spoil_arguments(name), lambda *args: np.log(np.zeros(3)), stop):
         answer(name, attempt)
     assert (sys.stdout, sys.stderr) == streams
     assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
@@ -788,30 +578,19 @@ TABLE = np.array([[1.0, 2.0], [3.0, 4.0]])
         (TABLE, -TABLE, "The sign is turned round"),
         (TABLE, TABLE.T, "It is transposed"),
         (TABLE, 3 * TABLE, "Every number is 3 times as large"),
-        (
-            TABLE,
-            np.array([[1.0, 2.0], [3.5, 4.0]]),
-            "The first number that differs is at [1, 0]: expected 3, came 3.5",
-        ),
+        (TABLE, np.array([[1.0, 2.0], [3.5, 4.0]]), "is at [1, 0]: expected 3, came 3.5"),
         (TABLE, np.array([[1.0, np.inf], [3.0, 4.0]]), "There is nan or inf in it"),
         (TABLE, np.zeros((2, 1)), "The shape should be (2, 2), but is (2, 1)"),
-        (
-            TABLE,
-            TABLE.tolist(),
-            "should return a NumPy array, but returned a value of the type list",
-        ),
         (TABLE, TABLE.astype(str), "its type is <U32"),
         (TABLE, 2.5, "should return a NumPy array, but returned a value of the type float"),
         (np.arange(30.0), np.arange(30.0) // 7 * 7, "Expected at [1]: 1 Came at [1]: 0"),
         ({"W": 1.0, "b": 2.0}, {"W": 1.0}, "The keys should be 'W', 'b', but are 'W'"),
-        ({"W": 1.0}, 1.0, "should return a dictionary with the keys 'W'"),
+        ({"W": 1.0}, 1.0, "should return a dict with the keys 'W'"),
         ((1, 2), (1, 2, 3), "should have the length 2, but has 3"),
-        ((1, 2), 1, "should return a tuple"),
         (3, 3.0, "should return a whole number, an int"),
         (3, True, "should return a whole number, an int"),
         (3, 4, "The numbers differ"),
         (3.0, np.array([3.0]), "should return a single number"),
-        (np.array([[1.0, 2.0, 3.0]]), np.array([[1.0], [2.0], [3.0]]), "It is transposed"),
     ],
 )
 def test_without_a_known_mistake_the_difference_is_described(wanted, came, words):
@@ -859,12 +638,3 @@ def test_the_class_version_has_all_but_the_solutions(tmp_path):
         assert kept == [cell for cell in cells(path) if not tagged(cell, "solution")]
         everything = "\n".join(cell["source"] for cell in kept)
         assert "<summary>Solution" not in everything
-        for _, _, solution in exercises_of(path):
-            body = FOLD.fullmatch(solution["source"])[1].partition("):\n")[2]
-            assert body not in everything
-
-
-def test_no_cell_of_a_solution_runs():
-    """So the class version runs from top to bottom if the notebook does: it has the same code."""
-    for path in NOTEBOOKS:
-        assert all(c["cell_type"] == "markdown" for c in cells(path) if tagged(c, "solution"))

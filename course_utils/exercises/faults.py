@@ -27,8 +27,8 @@ def functions(family):
 def with_step(function, **families):
     """Return `function` with a wrong step in place of the right one, for each wrong step.
 
-    ``with_step(backpropagate, slope=Slopes)`` is ``backpropagate(…, slope=…)`` with each function of
-    the family `Slopes` in turn. The hint is the docstring of the step.
+    ``with_step(backpropagate, slope=Slopes)`` is ``backpropagate(…, slope=…)`` with each of `Slopes`
+    in turn. The hint is the docstring of the step.
     """
     mistakes = []
     for step, family in families.items():
@@ -61,27 +61,26 @@ def describe(reference, mistakes, args, came, passed):
         )
     if isinstance(came, BaseException):
         return describe_error(came)
-    if _same(came, wanted):
+    if same(came, wanted):
         return _fault_of_type(came, wanted)
-    name, came_part, wanted_part = _first_difference(came, wanted)
-    best = (0, 0), None
+    came_parts, wanted_parts = _parts(came, wanted), _parts(wanted, wanted)
+    if came_parts.keys() != wanted_parts.keys():
+        came_parts, wanted_parts = {"": came}, {"": wanted}
+    name = next(n for n, part in wanted_parts.items() if not same(came_parts[n], part))
+    came_part, wanted_part = came_parts[name], wanted_parts[name]
+    best, why = (), ""
     for mistake in mistakes:
-        parts, came_parts = _parts(_call(mistake, args), wanted), _parts(came, wanted)
-        if name in parts and _same(came_part, parts[name]):
-            may_be = all(_same(_call(mistake, a), _call(reference, a)) for a in passed)
-            explained = sum(n in came_parts and _same(came_parts[n], parts[n]) for n in parts)
-            best = max(
-                best,
-                ((may_be, explained), " ".join(mistake.__doc__.split())),
-                key=lambda pair: pair[0],
-            )
-    why = (
-        best[1] or _fault_of_type(came_part, wanted_part) or _fault_of_value(came_part, wanted_part)
-    )
+        parts = _parts(_call(mistake, args), wanted)
+        if name in parts and same(came_part, parts[name]):
+            may_be = all(same(_call(mistake, a), _call(reference, a)) for a in passed)
+            explained = sum(n in came_parts and same(came_parts[n], parts[n]) for n in parts)
+            if (may_be, explained) > best:
+                best, why = (may_be, explained), " ".join(mistake.__doc__.split())
+    why = why or _fault_of_type(came_part, wanted_part) or _fault_of_value(came_part, wanted_part)
     of = f" {name}" if name else ""
     place = _first_place(came_part, wanted_part)
     if np.size(wanted_part) > _MOST_SHOWN and place:  # then that one says more than the shape
-        came_part, wanted_part = came_part[place], wanted_part[place]
+        came_part, wanted_part = _as_numbers(came_part)[place], _as_numbers(wanted_part)[place]
         of += f" at [{', '.join(map(str, place))}]"
     return (
         f"Expected{of}: {show(wanted_part)}\nCame{of}:     {show(came_part)}\n"
@@ -106,12 +105,7 @@ def describe_error(error):
 _OFTEN = (
     (NameError, "", "This name is not known. Is it spelt like the argument? Is it imported?"),
     (ValueError, "matmul", "The shapes do not fit in a matrix product. Is one to be transposed?"),
-    (
-        ValueError,
-        "broadcast",
-        "The shapes do not fit each other. Is it keepdims=True that is missing, or were labels taken "
-        "for one-hot rows?",
-    ),
+    (ValueError, "broadcast", "The shapes do not fit. Is keepdims missing, or y not one-hot?"),
     (IndexError, "", "An index goes beyond the end. Look at the shapes in the input."),
     (RecursionError, "", "The function calls itself, without end."),
 )
@@ -125,14 +119,14 @@ def _call(function, args):
         return error
 
 
-def _same(came, wanted):
+def same(came, wanted):
     """Return whether two results have the same form, shape and numbers; their types may differ."""
     if isinstance(wanted, Mapping):
         fits = isinstance(came, Mapping) and set(came) == set(wanted)
-        return fits and all(_same(came[name], wanted[name]) for name in wanted)
+        return fits and all(same(came[name], wanted[name]) for name in wanted)
     if isinstance(wanted, tuple):
         fits = isinstance(came, tuple | list) and len(came) == len(wanted)
-        return fits and all(map(_same, came, wanted))
+        return fits and all(map(same, came, wanted))
     came, wanted = _as_numbers(came), _as_numbers(wanted)
     if came is None or wanted is None or came.shape != wanted.shape:
         return False
@@ -152,19 +146,9 @@ def _as_numbers(value):
         return None
 
 
-def _first_difference(came, wanted):
-    """Return (name of the part, what came, what was wanted), for the first part that differs."""
-    came_parts, wanted_parts = _parts(came, wanted), _parts(wanted, wanted)
-    if came_parts.keys() == wanted_parts.keys():
-        for name, part in wanted_parts.items():
-            if not _same(came_parts[name], part):
-                return name, came_parts[name], part
-    return "", came, wanted
-
-
 def _parts(value, like):
     """Return the named parts of a dict, or of a tuple like the named one in `like`, or the whole."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and isinstance(like, Mapping):
         return dict(value)
     names = getattr(like, "_fields", ())
     if names and isinstance(value, tuple | list) and len(value) == len(names):
@@ -177,9 +161,7 @@ def _fault_of_type(came, wanted):
     if isinstance(wanted, Mapping):
         names = ", ".join(map(repr, wanted))
         if not isinstance(came, Mapping):
-            return (
-                f"It should return a dictionary with the keys {names}, but returned {kind(came)}."
-            )
+            return f"It should return a dict with the keys {names}, but returned {kind(came)}."
         if set(came) != set(wanted):
             return f"The keys should be {names}, but are {', '.join(map(repr, came))}."
         return next(filter(None, (_fault_of_type(came[n], wanted[n]) for n in wanted)), None)
@@ -209,20 +191,17 @@ def _fault_of_value(came, wanted):
     came, wanted = _as_numbers(came), _as_numbers(wanted)
     if came is None or wanted is None:
         return "The two differ."
-    if came.ndim == 2 and _same(came.T, wanted):
+    if came.ndim == 2 and same(came.T, wanted):
         return "It is transposed: rows and columns have changed places."
     if came.shape != wanted.shape:
         return f"The shape should be {wanted.shape}, but is {came.shape}."
     if not np.isfinite(came).all() and np.isfinite(wanted).all():
-        return (
-            "There is nan or inf in it. Does `exp` overflow, is there a division by 0, or the "
-            "logarithm of 0?"
-        )
-    if _same(-came, wanted):
+        return "There is nan or inf in it: exp of a large number, log(0), or a division by 0?"
+    if same(-came, wanted):
         return "The sign is turned round."
     if wanted.size > 1 and wanted.any():
         factor = float((came * wanted).sum() / (wanted * wanted).sum())
-        if factor and _same(came, factor * wanted):
+        if factor and same(came, factor * wanted):
             return f"Every number is {factor:.4g} times as large as it should be."
         place = _first_place(came, wanted)
         at = f"at [{', '.join(map(str, place))}]: expected {wanted[place]:.6g}"
@@ -232,10 +211,8 @@ def _fault_of_value(came, wanted):
 
 def _first_place(came, wanted):
     """Return the index of the first number that differs, or None if there is no such place."""
-    if not (isinstance(came, np.ndarray) and np.shape(came) == np.shape(wanted)):
-        return None
     came, wanted = _as_numbers(came), _as_numbers(wanted)
-    if came is None or wanted is None:
+    if came is None or wanted is None or came.shape != wanted.shape:
         return None
     return next((tuple(map(int, place)) for place in np.argwhere(~_close(came, wanted))), None)
 
@@ -247,6 +224,7 @@ def kind(value):
 
 def show(value):
     """Write a value for people: small ones as they are, large ones by their shape."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bytes):
         return f"{value[:24].hex(' ')}{' …' if len(value) > 24 else ''}"
     if isinstance(value, Mapping) and len(value) > 6:
@@ -261,11 +239,9 @@ def show(value):
             return f"array of shape {value.shape}"
         number = {"float_kind": lambda x: f"{x:.4g}"}
         return " ".join(np.array2string(value, separator=", ", formatter=number).split())
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, int | np.integer | np.bool_):
-        return str(value)
-    if isinstance(value, str):
+    if isinstance(value, int | str):
         return reprlib.repr(value)
     if inspect.isfunction(value):
         return (value.__doc__ or "a function").strip().splitlines()[0]

@@ -5,7 +5,6 @@ with what it returns. Its source is never judged.
 """
 
 import copy
-import gc
 import inspect
 import io
 import sys
@@ -23,7 +22,7 @@ import numpy as np
 from . import faults
 
 TIME_LIMIT = 3.0  # seconds for all inputs of an exercise; a right answer needs some hundredths
-_MOST_PRINTED = 200  # characters of what the attempt printed that are kept
+_MOST_PRINTED = 200  # characters of what the attempt printed that are shown
 _TO_DO = "○ Still to be done. Replace the dots by your code, then run the cell again."
 _NO_RETURN = "\n(It returned None. If you have written your code, its `return` is missing.)"
 
@@ -50,9 +49,9 @@ class Check:
 
     def __init__(self, about, cases, reference=None, *mistakes, judge=None, run=faults.run):
         self.__doc__ = f"Check {about}"
-        names = about.partition("(")[2].partition(")")[0].split(", ")
-        self.cases = [(title, dict(zip(names, args, strict=True))) for title, *args in cases]
-        self.reference, self.mistakes, self.run = reference, faults.functions(mistakes), run
+        self.names = about.partition("(")[2].partition(")")[0].split(", ")
+        self.cases = [(title, dict(zip(self.names, a, strict=True))) for title, *a in cases]
+        self.mistakes, self.run = faults.functions(mistakes), run
         self.judge = judge or partial(faults.describe, reference, self.mistakes)
 
     def __call__(self, attempt):
@@ -67,13 +66,12 @@ class Check:
                 f"This check needs the function itself, and got {faults.kind(attempt)}. Give it the "
                 "name of the function, without brackets behind it."
             )
-        printed, found, tried = _Printed(), [], []
+        printed, found, tried = io.StringIO(), [], []
 
         def work():
             try:
                 with np.errstate(all="ignore"):
-                    run = _within(TIME_LIMIT, self.run)
-                    found.append(_try_all(attempt, self.cases, self.judge, run, printed, tried))
+                    found.append(self._try_all(attempt, printed, tried))
             except _TimeIsUp:
                 pass
             except BaseException as error:  # a result so odd that it cannot even be looked at
@@ -81,16 +79,10 @@ class Check:
 
         # a thread can be left behind, where an attempt does not let itself be stopped
         worker = threading.Thread(target=work, daemon=True)
-        collects = gc.isenabled()
-        gc.disable()  # deep in an endless recursion it fails, and what it prints is not the attempt's
-        try:
-            with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
-                warnings.simplefilter("ignore")  # what they tell of is told in words
-                worker.start()
-                worker.join(TIME_LIMIT + 1)
-        finally:
-            if collects:
-                gc.enable()
+        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")  # what they tell of is told in words
+            worker.start()
+            worker.join(TIME_LIMIT + 1)
         if found:
             return found[0]
         text = (
@@ -101,86 +93,76 @@ class Check:
             text += "\nIt cannot be stopped from here. Restart the kernel before you go on."
         return _not_yet(text)
 
+    def _try_all(self, attempt, printed, tried):
+        """Go through the cases and return the `Result`; `tried` gets the description of each."""
+        fault = _fault_of_arguments(attempt, self.names)
+        if fault:
+            return _not_yet(fault)
+        limit = _limit(TIME_LIMIT)
+        for title, args in self.cases:
+            tried.append(title)
+            given, before = copy.deepcopy(args), sys.gettrace()
+            sys.settrace(limit)
+            try:
+                came = self.run(attempt, given)
+            except _TimeIsUp:
+                raise
+            except BaseException as error:  # sys.exit() too
+                came = error
+            finally:
+                sys.settrace(before)
+            said = printed.getvalue()[:_MOST_PRINTED].strip()
+            if _is_unfinished(came):
+                return Result(False, _TO_DO)
+            if came is None and len(tried) == 1 and not said:
+                return Result(False, _TO_DO + _NO_RETURN)
+            if came is None:
+                fault = "It returned None on this input: it came to its end without a `return`."
+                fault += " print shows a value; only `return` hands it back." if said else ""
+            else:
+                passed = [args for _, args in self.cases[: len(tried) - 1]]
+                fault = self.judge(args, came, passed) or _changed(args, given)
+            if fault:
+                shown = "".join(
+                    f"\n  {name} = {faults.show(value)}" for name, value in args.items()
+                )
+                said = f"\nIt printed: {said!r}" if said else ""
+                return _not_yet(f"Input: {title}{shown}\n{fault}{said}")
+        note = " (What it printed is left out.)" if said else ""
+        return Result(True, f"✓ Right, on all {len(self.cases)} inputs.{note}")
+
 
 class _TimeIsUp(BaseException):
     """Raised inside the attempt to stop it; ``except Exception`` does not catch it."""
 
 
-class _Printed(io.TextIOBase):
-    """Takes what is printed, and keeps the beginning."""
-
-    text = ""
-
-    def write(self, text):
-        self.text += text[: _MOST_PRINTED - len(self.text)]
-        return len(text)
-
-
-def _within(seconds, run):
-    """Return a function that does what `run` does, and raises `_TimeIsUp` when all time is spent."""
-    # Python calls a trace function at each line; signals come only in the main thread
-    end = time.monotonic() + seconds
+def _limit(seconds):
+    """Return a trace function, which Python calls at each line, that stops the attempt in time."""
+    end = time.monotonic() + seconds  # signals would come in the main thread only
 
     def trace(frame, event, argument):
         if time.monotonic() > end:
             raise _TimeIsUp
         return trace
 
-    def limited(attempt, args):
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            return run(attempt, args)
-        finally:
-            sys.settrace(before)
-
-    return limited
+    return trace
 
 
 def _not_yet(text):
     lines = f"✗ Not yet.\n{text}".splitlines()
-    return Result(
-        False, "\n".join(textwrap.fill(line, 96, subsequent_indent="    ") for line in lines)
-    )
+    filled = (textwrap.fill(line, 96, subsequent_indent="    ") for line in lines)
+    return Result(False, "\n".join(filled))
 
 
-def _try_all(attempt, cases, judge, run, printed, tried):
-    """Go through the cases and return the `Result`; `tried` gets the description of each."""
-    for number, (title, args) in enumerate(cases):
-        tried.append(title)
-        try:
-            inspect.signature(attempt).bind(*args.values())
-        except TypeError:
-            n = len(args)
-            return _not_yet(
-                f"It must take {n} argument{'s' * (n > 1)}: {', '.join(args)}. Yours takes "
-                f"{inspect.signature(attempt)}."
-            )
-        except ValueError:
-            pass  # some functions that are not written in Python do not tell
-        given = copy.deepcopy(args)
-        try:
-            came = run(attempt, given)
-        except _TimeIsUp:
-            raise
-        except BaseException as error:  # sys.exit() too
-            came = error
-        if _is_unfinished(came):
-            return Result(False, _TO_DO)
-        if came is None and number == 0 and not printed.text:
-            return Result(False, _TO_DO + _NO_RETURN)
-        if came is None:
-            fault = "It returned None on this input: it came to its end without a `return`."
-            fault += " print shows a value; only `return` hands it back." if printed.text else ""
-        else:
-            fault = judge(args, came, [args for _, args in cases[:number]])
-        fault = fault or _changed(args, given)
-        if fault:
-            shown = "".join(f"\n  {name} = {faults.show(value)}" for name, value in args.items())
-            said = f"\nIt printed: {printed.text.strip()!r}" if printed.text.strip() else ""
-            return _not_yet(f"Input: {title}{shown}\n{fault}{said}")
-    note = " (What it printed is left out.)" if printed.text else ""
-    return Result(True, f"✓ Right, on all {len(cases)} inputs.{note}")
+def _fault_of_arguments(attempt, names):
+    try:
+        inspect.signature(attempt).bind(*names)
+    except TypeError:
+        takes = f"It must take {len(names)} argument{'s' * (len(names) > 1)}: {', '.join(names)}."
+        return f"{takes} Yours takes {inspect.signature(attempt)}."
+    except ValueError:
+        pass  # some functions that are not written in Python do not tell
+    return None
 
 
 def _is_unfinished(came):
@@ -197,18 +179,10 @@ def _is_unfinished(came):
 def _changed(before, after):
     """Say which argument the attempt has changed, if any."""
     for name, value in before.items():
-        if not _equal(value, after[name]):
+        if isinstance(value, Mapping | np.ndarray) and not faults.same(after[name], value):
             return (
                 f"Why: The result is right, but your function has changed its argument {name}. "
                 "Whoever calls it may still need that. Lines such as `a -= b` and `a[i] = b` work on "
                 "the array itself; `a = a - b` makes a new one, and so does `a.copy()`."
             )
     return None
-
-
-def _equal(a, b):
-    if isinstance(a, Mapping):
-        return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
-    if isinstance(a, np.ndarray):
-        return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    return True  # nothing that can be changed, or a random generator, which has to be

@@ -1,5 +1,4 @@
 """Notebook 01: reading an IDX file, and one-hot labels."""
-# ruff: noqa: D205, D209, D400, D401 (the docstring of a mistake is its hint)
 
 import numpy as np
 
@@ -8,41 +7,27 @@ from ..functions import one_hot
 from .marking import Check
 
 
-def _numbers(data, first, count, order="big"):
-    """Read whole numbers of four bytes."""
+def _sizes(data, first=4, count=None, order="big"):
+    count = data[3] if count is None else count
     return tuple(int.from_bytes(data[first + 4 * k :][:4], order) for k in range(count))
-
-
-def _sizes(data):
-    return _numbers(data, 4, data[3])
 
 
 class SizesMistakes:
     def other_order(data):
-        """The bytes of a size were read in the wrong order. In an IDX file the byte that counts
-        most comes first: "big"."""
-        return _numbers(data, 4, data[3], "little")
+        """The bytes of a size were read in the wrong order. The one that counts most is first: "big"."""
+        return _sizes(data, order="little")
 
     def always_three(data):
         """Not every file has three sizes. How many there are is in the fourth byte, data[3]."""
-        return _numbers(data, 4, 3)
+        return _sizes(data, count=3)
 
     def type_as_count(data):
-        """The third byte, data[2], is the type of the numbers. How many sizes there are is in the
-        fourth, data[3]."""
-        return _numbers(data, 4, data[2])
+        """data[2] is the type of the numbers. How many sizes there are is in data[3]."""
+        return _sizes(data, count=data[2])
 
     def from_the_first_byte(data):
         """The first four bytes are the magic number. The sizes begin behind it, at data[4]."""
-        return _numbers(data, 0, data[3])
-
-    def magic_number_too(data):
-        """The magic number in front is not one of the sizes. They begin at data[4]."""
-        return _numbers(data, 0, data[3] + 1)
-
-    def last_bytes(data):
-        """A size has four bytes, and only its last one was read. That holds numbers up to 255."""
-        return tuple(data[7 + 4 * k] for k in range(data[3]))
+        return _sizes(data, first=0)
 
 
 def _header(type_code, *sizes):
@@ -71,30 +56,16 @@ class OneHotMistakes:
         return Y
 
     def too_narrow(y, n_classes):
-        """The row has as many places as the largest label needs. It should have n_classes, also
-        where the last classes do not occur."""
+        """The row has as many places as the largest label needs. It should have n_classes."""
         return np.eye(y.max() + 1)[y]
 
     def label_written(y, n_classes):
-        """The label itself was written into the row. A 1 belongs there: a label is a name, not a
-        quantity."""
+        """The label itself was written into the row. A 1 belongs there: a label is only a name."""
         return np.eye(n_classes)[y] * y[:, None]
 
     def counted_from_one(y, n_classes):
         """The 1 stands one place too far left. Labels count from 0, as Python does."""
         return np.eye(n_classes)[y - 1]
-
-    def turned_round(y, n_classes):
-        """Zeros and ones have changed places."""
-        return 1 - np.eye(n_classes)[y]
-
-    def transposed(y, n_classes):
-        """It is transposed. Each *row* belongs to one label: the shape is (n, n_classes)."""
-        return np.eye(n_classes)[y].T
-
-    def nothing_set(y, n_classes):
-        """All is 0. Where is the 1 set?"""
-        return np.zeros((len(y), n_classes))
 
 
 check_one_hot = Check(
@@ -109,60 +80,42 @@ check_one_hot = Check(
 )
 
 
-def _row(data, dtype=None, start=None, count=-1):
-    """Return the numbers of an IDX file in one row."""
-    start = 4 + 4 * data[3] if start is None else start
-    return np.frombuffer(data, dtype or IDX_TYPES[data[2]], count, start)
-
-
-def _array(data):
-    return _row(data).reshape(_sizes(data))  # ValueError if there are too few bytes, or too many
+def _array(data, dtype=None, offset=None, count=-1, shape=None):
+    offset = 4 + 4 * data[3] if offset is None else offset
+    numbers = np.frombuffer(data, dtype or IDX_TYPES[data[2]], count, offset)
+    return numbers.reshape(shape or _sizes(data))  # ValueError if too few or too many
 
 
 class ArrayMistakes:
     def single_bytes(data):
         """Each number was read as a single byte. Their type is in the third byte, data[2]."""
-        return _row(data, np.uint8, count=np.prod(_sizes(data))).reshape(_sizes(data))
+        return _array(data, np.uint8, count=np.prod(_sizes(data)))
 
     def other_order(data):
-        """Numbers of several bytes were read in the order of this computer. In the file the byte
-        that counts most comes first: the type is ">i2", not "i2"."""
-        return _row(data, IDX_TYPES[data[2]].replace(">", "<")).reshape(_sizes(data))
-
-    def first_size_fastest(data):
-        """The last size changes fastest, which is what reshape does by itself."""
-        return _row(data).reshape(_sizes(data), order="F")
-
-    def with_the_header(data):
-        """The numbers were taken from the first byte on. The header comes before them."""
-        return _row(data, start=0, count=np.prod(_sizes(data))).reshape(_sizes(data))
+        """The bytes of a number were read in the wrong order. The type is ">i2", not "i2"."""
+        return _array(data, IDX_TYPES[data[2]].replace(">", "<"))
 
     def header_of_eight_bytes(data):
-        """The header has 4 bytes and then 4 for each size, so it is longer the more sizes there
-        are. Here the numbers were taken from another place."""
-        return _row(data, start=8, count=np.prod(_sizes(data))).reshape(_sizes(data))
+        """The numbers were taken from the wrong place. They begin at 4 + 4 * (number of sizes)."""
+        return _array(data, offset=8, count=np.prod(_sizes(data)))
 
     def in_one_row(data):
         """The numbers are right, but in one row. reshape gives them the sizes of the header."""
-        return _row(data)
+        return _array(data, shape=-1)
 
 
 _images = _header(0x08, 2, 3, 2) + bytes(range(3, 15))
 _small = np.array([[1, -2], [300, 4]])
+_whole = _header(0x0B, 2, 2) + _small.astype(">i2").tobytes()
+_fractions = _header(0x0D, 2, 2) + (_small / 4).astype(">f4").tobytes()
 
 check_idx_array = Check(
     "idx_array(data): all bytes of an unpacked IDX file to an array; else ValueError.",
     [
         ("two images of 3×2 bytes", _images),
         ("four labels", _header(0x08, 4) + bytes([7, 2, 1, 0])),
-        (
-            "2×2 whole numbers of two bytes, type 0x0B",
-            _header(0x0B, 2, 2) + _small.astype(">i2").tobytes(),
-        ),
-        (
-            "2×2 fractions of four bytes, type 0x0D",
-            _header(0x0D, 2, 2) + (_small / 4).astype(">f4").tobytes(),
-        ),
+        ("2×2 whole numbers of two bytes, type 0x0B", _whole),
+        ("2×2 fractions of four bytes, type 0x0D", _fractions),
         ("the two images, cut off", _images[:-1]),
         ("the two images, with a byte too many", _images + bytes(1)),
     ],

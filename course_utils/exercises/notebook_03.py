@@ -1,5 +1,4 @@
 """Notebook 03: the forward pass, and its mistakes counted."""
-# ruff: noqa: D205, D209, D400, D401, D403, D404 (the docstring of a mistake is its hint)
 
 from itertools import pairwise
 
@@ -8,7 +7,7 @@ import numpy as np
 from ..functions import relu, sigmoid, softmax
 from .faults import with_step
 from .marking import Check
-from .notebook_02 import Shifts, Totals, softmax_with
+from .notebook_02 import Shifts, softmax_with
 
 
 def layers(rng, *sizes):
@@ -34,8 +33,7 @@ def _forward(X, W1, b1, W2, b2, **wrong):
 
 class Hiddens:  # what follows a hidden layer
     def nothing(Z):
-        """The activation is missing: without the sigmoid between them, two layers do no more than
-        one."""
+        """The sigmoid is missing. Without it between them, two layers do no more than one."""
         return Z
 
     def with_relu(Z):
@@ -53,22 +51,12 @@ class Outputs:  # what follows the last layer
         return Z
 
     def with_sigmoid(Z):
-        """The last layer ends in a softmax, not in a sigmoid: the probabilities of an image must
-        add up to 1."""
+        """The last layer ends in a softmax, so that probabilities add up to 1, not in a sigmoid."""
         return sigmoid(Z)
 
     def sigmoid_too(Z):
         """The last layer has a sigmoid before its softmax. Only hidden layers have one."""
         return softmax(sigmoid(Z))
-
-    def softmax_of_the_batch(Z):
-        """The softmax runs over the whole batch, so that all images share a probability of 1. It
-        belongs to each row."""
-        return softmax_with(Z, shift=Shifts.of_the_batch, total=Totals.of_the_batch)
-
-    def softmax_of_columns(Z):
-        """The softmax runs down the columns, over the images. It belongs to each row."""
-        return softmax(Z.T).T
 
     def unstable_softmax(Z):
         """exp overflows. Use the stable softmax of notebook 02."""
@@ -78,10 +66,6 @@ class Outputs:  # what follows the last layer
         """These are the predicted labels. Return all probabilities; argmax comes later."""
         return Z.argmax(axis=1)
 
-    def first_image(Z):
-        """This is the answer for the first image only. Return a row for each image."""
-        return softmax(Z)[0]
-
 
 def no_bias(b):
     """The biases are missing."""
@@ -89,8 +73,7 @@ def no_bias(b):
 
 
 _rng = np.random.default_rng(0)
-_large = layers(_rng, 4, 3, 2)
-_large["b2"] = _large["b2"] + 1000
+_large = layers(_rng, 4, 3, 3) | {"b2": np.array([999, 0, 1000])}
 
 check_forward = Check(
     "forward(X, W1, b1, W2, b2): images (n, n_in) to probabilities (n, n_classes).",
@@ -122,41 +105,25 @@ class CountMistakes:
         """This is true or false for each image. Add up: `.sum()` counts the true ones."""
         return probs.argmax(axis=1) != y
 
-    def places(probs, y):
-        """These are the places of the mistakes. How many are there?"""
-        return np.flatnonzero(probs.argmax(axis=1) != y)
-
     def no_axis(probs, y):
-        """argmax without an axis gives one place in the whole table, not one for each image. Use
-        axis=1."""
+        """argmax without an axis gives one place in the whole table. Use axis=1."""
         return int((probs.argmax() != y).sum())
 
     def below_half(probs, y):
-        """Not so: an answer is right if the right class has the *highest* probability, be that
-        above ½ or below."""
+        """The answer is the class with the *highest* probability, be that above ½ or below."""
         return int((probs[np.arange(len(y)), y] < 0.5).sum())
 
-    def lowest(probs, y):
-        """The class with the *lowest* probability was compared. Use argmax."""
-        return int((probs.argmin(axis=1) != y).sum())
 
-    def labels_as_one_hot(probs, y):
-        """The labels were taken for one-hot rows. y holds integers: compare with y itself."""
-        return int((probs.argmax(axis=1) != y.argmax()).sum())
-
-
-_rng = np.random.default_rng(7)
-_few = np.array([[0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
-_few = np.vstack([_few, [[0.3, 0.45, 0.25], [0.2, 0.2, 0.6], [0.5, 0.1, 0.4]]])
+_few = np.array([[0.1, 0.7, 0.2], [0.3, 0.45, 0.25], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
 _many = _rng.dirichlet(np.ones(10), size=40)
 
 check_count_misclassified = Check(
     "count_misclassified(probs, y): the number of images whose best class is not y.",
     [
-        ("seven images", _few, np.array([0, 2, 2, 0, 1, 0, 1])),
+        ("four images", _few, np.array([0, 1, 1, 2])),
         ("forty digits", _many, _rng.integers(0, 10, 40)),
         ("all wrong", _few[:2], np.array([2, 2])),
-        ("all right", _few[:2], np.array([1, 0])),
+        ("all right", _few[:2], np.array([1, 1])),
     ],
     _count,
     CountMistakes,
@@ -171,15 +138,11 @@ class DeepMistakes:
         return X
 
     def sorted_as_text(X, params):
-        """As text, W10 sorts before W2. Count the layers with a number, and make the name of it:
-        f"W{k}"."""
-        weights, biases = (sorted(n for n in params if n[0] == first) for first in "Wb")
-        for W, b in zip(weights[:-1], biases[:-1], strict=True):
-            X = sigmoid(X @ params[W] + params[b])
-        return softmax(X @ params[weights[-1]] + params[biases[-1]])
+        """As text, W10 sorts before W2. Count the layers, and make the name of the number: f"W{k}"."""
+        numbers = sorted(name[1:] for name in params if name[0] == "W")
+        in_order = [(k, number, a) for k, number in enumerate(numbers, start=1) for a in "Wb"]
+        return _deep_forward(X, {f"{a}{k}": params[a + number] for k, number, a in in_order})
 
-
-_rng = np.random.default_rng(0)
 
 check_deep_forward = Check(
     "deep_forward(X, params): the forward pass for any number of layers.",
@@ -188,11 +151,7 @@ check_deep_forward = Check(
         ("three layers", _rng.random((5, 4)), layers(_rng, 4, 3, 6, 2)),
         ("a single layer", _rng.random((2, 4)), layers(_rng, 4, 3)),
         ("eleven layers", _rng.random((2, 3)), layers(_rng, *[3] * 12)),
-        (
-            "large biases",
-            _rng.random((3, 4)),
-            layers(_rng, 4, 3) | {"b1": np.array([999, 0, 1000])},
-        ),
+        ("large biases", _rng.random((3, 4)), layers(_rng, 4, 3) | {"b1": _large["b2"]}),
     ],
     _deep_forward,
     DeepMistakes,

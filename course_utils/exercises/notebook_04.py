@@ -1,12 +1,11 @@
 """Notebook 04: the numerical gradient, and backpropagation."""
-# ruff: noqa: D205, D209, D401, D403 (the docstring of a mistake is its hint)
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 
 from ..functions import numerical_gradient, one_hot, relu, sigmoid, softmax
-from ..network import Network
 from .faults import with_step
 from .marking import Check
 from .notebook_03 import layers
@@ -22,10 +21,9 @@ def _differences(f, x, h, *, slope):
     return gradient
 
 
-class Formulas:
+class Formulas:  # for the slope along a step
     def upwards_only(f, x, step, h):
-        """The step went up only: (f(x + h) - f(x)) / h. Take one step up and one down; that is far
-        more exact."""
+        """The step went up only. Take one up and one down: (f(x + h) - f(x - h)) / (2 * h)."""
         return (f(x + step) - f(x)) / h
 
     def over_h(f, x, step, h):
@@ -36,39 +34,21 @@ class Formulas:
         """`/ 2 * h` divides by 2 and then *multiplies* by h. Write `/ (2 * h)`."""
         return (f(x + step) - f(x - step)) / 2 * h
 
-    def not_divided(f, x, step, h):
-        """The difference was not divided by the distance, 2 * h."""
-        return f(x + step) - f(x - step)
+    def cut_off(f, x, step, h):
+        """x holds whole numbers, and so does its copy: the step is cut off. Use `x.astype(float)`."""
+        return (f((x + step).astype(x.dtype)) - f((x - step).astype(x.dtype))) / (2 * h)
+
+    def not_put_back(f, x, step, h):
+        """Each entry keeps its step while the next is tried. Put it back before you go on."""
+        x += step
+        above = f(x)
+        x -= 2 * step
+        return (above - f(x)) / (2 * h)
 
 
-class NumericalMistakes:
-    def not_put_back(f, x, h):
-        """The entries were not put back: each keeps its step while the next one is tried. Only one
-        entry may differ from x at a time."""
-        x, gradient = x.astype(float), np.empty(x.shape)
-        for index in np.ndindex(x.shape):
-            x[index] += h
-            above = f(x)
-            x[index] -= 2 * h
-            gradient[index] = (above - f(x)) / (2 * h)
-        return gradient
-
-    def all_at_once(f, x, h):
-        """All entries were moved at once, which gives a single slope. Move one entry at a time."""
-        return (f(x + h) - f(x - h)) / (2 * h)
-
-    def all_at_once_in_an_array(f, x, h):
-        """All entries were moved at once. Move one entry at a time."""
-        return np.full(x.shape, (f(x + h) - f(x - h)) / (2 * h))
-
-    def cut_off(f, x, h):
-        """x holds whole numbers, and so does its copy: the step is cut off. Work on a copy with
-        fractions, `x.astype(float)`."""
-        return _differences(f, x, h, slope=_on_a_copy)
-
-
-def _on_a_copy(f, x, step, h):
-    return (f((x + step).astype(x.dtype)) - f((x - step).astype(x.dtype))) / (2 * h)
+def all_at_once(f, x, h):
+    """All entries were moved at once, which gives a single slope. Move one entry at a time."""
+    return (f(x + h) - f(x - h)) / (2 * h)
 
 
 def _squares(x):
@@ -91,33 +71,36 @@ check_numerical_gradient = Check(
     ],
     numerical_gradient,
     with_step(_differences, slope=Formulas),
-    NumericalMistakes,
+    all_at_once,
 )
 
 
-def backpropagate(
-    *arguments,
-    activation=relu,
-    slope=lambda Z1, A1: Z1 > 0,
-    start=lambda probs, Y: (probs - Y) / len(Y),
-    weight=lambda A, dZ: A.T @ dZ,
-    bias=lambda dZ: dZ.sum(axis=0),
-    back=lambda dZ2, W2: dZ2 @ W2.T,
-    penalty=lambda W: W,
-    bias_penalty=lambda b: 0,
-):
-    """Return the four gradients, with relu; each step can be replaced by a wrong one."""
-    X, Y, W1, b1, W2, b2, *l2 = arguments
+_RIGHT = {
+    "activation": relu,
+    "start": lambda probs, Y: (probs - Y) / len(Y),
+    "weight": lambda A, dZ: A.T @ dZ,
+    "bias": lambda dZ: dZ.sum(axis=0),
+    "back": lambda dZ2, W2, dW2: dZ2 @ W2.T,
+    "slope": lambda Z1, A1: Z1 > 0,
+    "penalty": lambda W: W,
+    "bias_penalty": lambda b: 0,
+}
+
+
+def backpropagate(X, Y, W1, b1, W2, b2, l2=0, **wrong):
+    """Return the four gradients, as a walk back meets them; each step can be replaced."""
+    step = SimpleNamespace(**_RIGHT | wrong)
     Z1 = X @ W1 + b1
-    A1 = activation(Z1)
-    dZ2 = start(softmax(A1 @ W2 + b2), Y)
-    dZ1 = back(dZ2, W2) * slope(Z1, A1)
-    grads = {"W2": weight(A1, dZ2), "b2": bias(dZ2), "W1": weight(X, dZ1), "b1": bias(dZ1)}
-    if any(l2):
-        terms = {"W2": penalty(W2), "b2": bias_penalty(b2)}
-        terms |= {"W1": penalty(W1), "b1": bias_penalty(b1)}
-        return {name: grads[name] + l2[0] * terms[name] for name in grads}
-    return grads
+    A1 = step.activation(Z1)
+    dZ2 = step.start(softmax(A1 @ W2 + b2), Y)
+    dW2 = step.weight(A1, dZ2)
+    dZ1 = step.back(dZ2, W2, dW2) * step.slope(Z1, A1)
+    return {
+        "W2": dW2 + l2 * step.penalty(W2),
+        "b2": step.bias(dZ2) + l2 * step.bias_penalty(b2),
+        "W1": step.weight(X, dZ1) + l2 * step.penalty(W1),
+        "b1": step.bias(dZ1) + l2 * step.bias_penalty(b1),
+    }
 
 
 class Starts:  # from the probabilities to dZ2
@@ -130,34 +113,22 @@ class Starts:  # from the probabilities to dZ2
         return (probs - Y) / len(Y) ** 2
 
     def turned_round(probs, Y):
-        """The sign is turned round: it is probabilities minus truth, not truth minus probabilities."""
+        """The sign is turned round: it is probabilities minus truth, not the other way."""
         return (Y - probs) / len(Y)
 
-    def truth_forgotten(probs, Y):
-        """The truth was not subtracted: dZ2 is (probs - Y) / n."""
-        return probs / len(Y)
 
-
-class Weights:  # from dZ to the gradient of the weights
-    def divided_twice(A, dZ):
-        """Divided by n twice: a weight gradient is A.T @ dZ and no more. The 1/n is in dZ2 already."""
-        return A.T @ dZ / len(dZ)
-
-    def transposed(A, dZ):
-        """The weight gradient is transposed. It must have the shape of the weights: A.T @ dZ, not
-        dZ.T @ A."""
-        return dZ.T @ A
+def weights_divided(A, dZ):
+    """Divided by n twice: a weight gradient is A.T @ dZ. The 1/n is in dZ2 already."""
+    return A.T @ dZ / len(dZ)
 
 
 class Biases:  # from dZ to the gradient of the biases
     def mean(dZ):
-        """Divided by n twice: the bias gradient is the *sum* of dZ over the images, not the mean. The
-        1/n is in dZ2 already."""
+        """Divided by n twice: the bias gradient is the *sum* of dZ, since 1/n is in dZ2 already."""
         return dZ.mean(axis=0)
 
     def keepdims(dZ):
-        """The gradient of a bias is a row of the bias's own shape: sum over the images with axis=0,
-        and without keepdims."""
+        """The gradient of a bias has the bias's own shape: sum with axis=0, without keepdims."""
         return dZ.sum(axis=0, keepdims=True)
 
     def over_everything(dZ):
@@ -165,14 +136,12 @@ class Biases:  # from dZ to the gradient of the biases
         return dZ.sum()
 
     def over_the_units(dZ):
-        """The gradient of a bias was summed along the rows, over the units. Sum over the images:
-        axis=0."""
+        """The gradient of a bias was summed over the units. Sum over the images: axis=0."""
         return dZ.sum(axis=1)
 
 
-def not_transposed(dZ2, W2):
-    """On the way back through the second layer the transpose is missing: dZ2 @ W2.T. The shapes fit
-    here by accident."""
+def not_transposed(dZ2, W2, dW2):
+    """On the way back the transpose is missing: dZ2 @ W2.T. The shapes fit here by accident."""
     return dZ2 @ (W2 if W2.shape[0] == W2.shape[1] else W2.T)
 
 
@@ -190,12 +159,7 @@ class ReluSlopes:
         return Z1 <= 0
 
 
-def _sigmoid_slope(Z1, A1):
-    return A1 * (1 - A1)
-
-
-def _with_sigmoid(*arguments, **wrong):
-    return backpropagate(*arguments, **{"activation": sigmoid, "slope": _sigmoid_slope} | wrong)
+_with_sigmoid = partial(backpropagate, activation=sigmoid, slope=lambda Z1, A1: A1 * (1 - A1))
 
 
 def sigmoid_in_place_of_relu(*arguments):
@@ -218,16 +182,12 @@ class SigmoidSlopes:
         return 1
 
     def of_Z1(Z1, A1):
-        """The slope is A1 * (1 - A1), with the activation A1 and not with Z1."""
+        """The slope is A1 * (1 - A1): with the activation A1, not with Z1."""
         return Z1 * (1 - Z1)
 
     def sigmoid_twice(Z1, A1):
         """The sigmoid was taken twice: A1 is the sigmoid of Z1 already."""
         return sigmoid(A1) * (1 - sigmoid(A1))
-
-    def half_of_it(Z1, A1):
-        """Half of the slope is missing: A1 * (1 - A1)."""
-        return 1 - A1
 
 
 class Penalties:  # from the weights to the L2 term, without λ
@@ -239,28 +199,13 @@ class Penalties:  # from the weights to the L2 term, without λ
         """The L2 term of the *loss* is λ/2 · W². Its derivative is λ · W: the ½ cancels."""
         return W / 2
 
-    def of_the_loss(W):
-        """The derivative of λ/2 · W² is λ · W."""
-        return W**2 / 2
-
-    def subtracted(W):
-        """The L2 term goes the wrong way: add l2 * W."""
-        return -W
-
 
 def penalty_for_biases(b):
     """The L2 term is for weights, not for biases."""
     return b
 
 
-def _by_the_network(X, Y, W1, b1, W2, b2, l2=0.0, *, activation="relu"):
-    """Return what `Network.gradients` gives, in the order in which a walk back meets them."""
-    network = Network([len(W1), len(W2), len(b2)], activation, dtype="float64")
-    network.params = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
-    return network.gradients(X, Y.argmax(axis=1), l2)[1]
-
-
-def _case(rng, title, n, sizes, *others):
+def case(rng, title, n, sizes, *others):
     Y = one_hot(rng.integers(0, sizes[-1], n), sizes[-1])
     return (title, rng.random((n, sizes[0])), Y, *layers(rng, *sizes).values(), *others)
 
@@ -268,18 +213,18 @@ def _case(rng, title, n, sizes, *others):
 def _cases(*others):
     rng = np.random.default_rng(3)
     return [
-        _case(rng, "five images", 5, (4, 3, 2), *others),
-        _case(rng, "three images, and all sizes 3", 3, (3, 3, 3), *others),
-        _case(rng, "a single image", 1, (4, 5, 3), *others),
+        case(rng, "five images", 5, (4, 3, 2), *others),
+        case(rng, "three images, and all sizes 3", 3, (3, 3, 3), *others),
+        case(rng, "a single image", 1, (4, 5, 3), *others),
     ]
 
 
-_shared = {"start": Starts, "weight": Weights, "bias": Biases, "back": not_transposed}
+_shared = {"start": Starts, "weight": weights_divided, "bias": Biases, "back": not_transposed}
 
 check_gradients = Check(
     "gradients(X, Y, W1, b1, W2, b2): a dict of four gradients, network with relu.",
     _cases(),
-    _by_the_network,
+    backpropagate,
     with_step(backpropagate, **_shared, slope=ReluSlopes),
     sigmoid_in_place_of_relu,
 )
@@ -289,7 +234,7 @@ _penalties = {"penalty": Penalties, "bias_penalty": penalty_for_biases}
 check_sigmoid_gradients = Check(
     "sigmoid_gradients(X, Y, W1, b1, W2, b2, l2): with sigmoid in relu's place, and L2.",
     [("five images, without L2", *_cases(0.0)[0][1:]), *_cases(0.3)],
-    partial(_by_the_network, activation="sigmoid"),
+    _with_sigmoid,
     with_step(_with_sigmoid, **_shared, slope=SigmoidSlopes, **_penalties),
     relu_in_place_of_sigmoid,
 )

@@ -1,5 +1,4 @@
 """Notebook 05: minibatches, a step, momentum, and an epoch of training."""
-# ruff: noqa: D205, D209, D401, D403, D404 (the docstring of a mistake is its hint)
 
 import copy
 from collections import namedtuple
@@ -7,13 +6,10 @@ from itertools import islice
 
 import numpy as np
 
-from ..functions import relu, softmax
-from ..network import Network
-from ..training import sgd
 from .faults import describe_error, with_step
 from .marking import Check
 from .notebook_03 import layers
-from .notebook_04 import Biases, ReluSlopes, Starts, _case, backpropagate
+from .notebook_04 import Biases, ReluSlopes, Starts, backpropagate, case
 
 
 def _step(params, grads, learning_rate):
@@ -33,22 +29,10 @@ class StepMistakes:
         """This is the step. The parameters after the step are asked for."""
         return {name: learning_rate * grads[name] for name in params}
 
-    def step_with_its_sign(params, grads, learning_rate):
-        """This is the step, with its sign. The parameters after the step are asked for."""
-        return {name: -learning_rate * grads[name] for name in params}
-
-    def rate_for_all(params, grads, learning_rate):
-        """The parameters themselves were multiplied by the learning rate. Only the gradient is."""
-        return {name: learning_rate * (W - grads[name]) for name, W in params.items()}
-
     def weights_only(params, grads, learning_rate):
         """Only the weights have moved. Biases learn, too."""
         moved = _step(params, grads, learning_rate)
         return {name: moved[name] if name[0] == "W" else params[name] for name in params}
-
-    def nothing(params, grads, learning_rate):
-        """Nothing has moved."""
-        return params
 
 
 _rng = np.random.default_rng(0)
@@ -87,53 +71,46 @@ def _minibatch_fault(args, came, passed):
     """Say what is wrong by what the minibatches hold, since any random order is right."""
     if isinstance(came, BaseException):
         return describe_error(came)
-    n, size = len(args["y"]), args["batch_size"]
-    sizes = [min(size, n - start) for start in range(0, n, size)]
-    for batch in came[0]:
+    fault = _fault_of_pairs(came[0]) or _fault_of_sizes(came[0], len(args["y"]), args["batch_size"])
+    return fault or _fault_of_order(came, args["y"].tolist())
+
+
+def _fault_of_pairs(batches):
+    if len(batches) == _MOST_BATCHES:
+        return "Why: It goes on and on. One call is one epoch: stop when all images are dealt out."
+    for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             return "Why: Each minibatch is a pair: `yield X_batch, y_batch`."
         if [getattr(part, "ndim", None) for part in batch] != [2, 1]:
             return "Why: Each minibatch is a pair of arrays, of the shapes (m, n_in) and (m,)."
-    if len(came[0]) == _MOST_BATCHES:
-        return "Why: It goes on and on. One call is one epoch: stop when all images are dealt out."
-    if not all(np.array_equal(X_batch[:, 0], y_batch) for X_batch, y_batch in came[0]):
-        return (
-            "Why: The images have lost their labels: X and y are not in the same order. Make one "
-            "random order, and use it for both."
-        )
-    lengths = [len(y_batch) for _, y_batch in came[0]]
+        if not np.array_equal(batch[0][:, 0], batch[1]):
+            return "Why: The images have lost their labels. Use one random order for both X and y."
+    return None
+
+
+def _fault_of_sizes(batches, n, size):
+    sizes = [min(size, n - start) for start in range(0, n, size)]
+    lengths = [len(y_batch) for _, y_batch in batches]
     told = f"Expected minibatches of the sizes: {sizes}\nCame: {lengths}\nWhy: "
     if lengths == sizes[:-1] and sizes[-1] < size:
         return f"{told}The last one, which is smaller, is missing. Its images would never be seen."
-    if sum(lengths) == n and lengths != sizes:
-        return f"{told}Each should have batch_size images, and the last one what is left."
-    orders = [np.concatenate([y for _, y in batches] or [[]]).tolist() for batches in came]
-    if len(set(orders[0])) < len(orders[0]):
-        return (
-            f"{told}Some images come up more than once. Deal them out like a deck of cards: "
-            "rng.permutation(len(X)) has each place once."
-        )
-    if sorted(orders[0]) != args["y"].tolist():
+    if sum(lengths) < n:
         return f"{told}Not all images come up. Go through the whole deck."
-    if orders[0] == args["y"].tolist():
-        return (
-            "Why: The images come in their old order. Shuffle them first: rng.permutation(len(X))."
-        )
-    if all((np.diff(y_batch) == 1).all() for _, y_batch in came[0]) and len(sizes) > 1:
-        return (
-            "Why: The minibatches come in random order, but each holds neighbours. Shuffle the "
-            "images, not the minibatches."
-        )
-    if orders[0] == orders[2]:
-        return (
-            "Why: A second epoch has the same order. Take the random numbers from the rng that is "
-            "handed in; a generator made inside begins anew each time."
-        )
-    if orders[0] != orders[1]:
-        return (
-            "Why: With the same seed the order is another one. Take the random numbers from the rng "
-            "that is handed in, and from nowhere else."
-        )
+    if lengths != sizes:
+        return f"{told}Each should have batch_size images, and the last one what is left."
+    return None
+
+
+def _fault_of_order(epochs, in_order):
+    first, again, later = ([label for _, y in epoch for label in y] for epoch in epochs)
+    if len(set(first)) < len(first):
+        return "Why: Some images come up more than once. Deal them like cards: rng.permutation(n)."
+    if first == in_order:
+        return "Why: The images come in their old order. Shuffle them first: rng.permutation(n)."
+    if len(epochs[0]) > 1 and all((np.diff(y_batch) == 1).all() for _, y_batch in epochs[0]):
+        return "Why: Each minibatch holds neighbours. Shuffle the images, not the minibatches."
+    if first == later or first != again:
+        return "Why: The order must come from the rng that is handed in, and from no other one."
     return None
 
 
@@ -157,65 +134,58 @@ check_minibatches = Check(
 _Moved = namedtuple("_Moved", "W v")
 
 
-def _momentum(W, v, grad, learning_rate, momentum):
-    v = momentum * v - learning_rate * grad
-    return _Moved(W + v, v)
+def _momentum(
+    W,
+    v,
+    grad,
+    learning_rate,
+    momentum,
+    *,
+    velocity=lambda v, grad, rate, momentum: momentum * v - rate * grad,
+    result=lambda W, v, new_v: (W + new_v, new_v),
+):
+    return _Moved(*result(W, v, velocity(v, grad, learning_rate, momentum)))
 
 
-class MomentumMistakes:
-    def uphill(W, v, grad, learning_rate, momentum):
-        """It goes uphill: the gradient is to be subtracted, v = momentum * v - learning_rate * grad."""
-        return _momentum(W, v, grad, -learning_rate, momentum)
+class Velocities:
+    def uphill(v, grad, rate, momentum):
+        """It goes uphill. Subtract the gradient: v = momentum * v - learning_rate * grad."""
+        return momentum * v + rate * grad
 
-    def against_v(W, v, grad, learning_rate, momentum):
-        """The velocity is right, but W went against it. With this v the step is W + v."""
-        v = momentum * v - learning_rate * grad
-        return W - v, v
-
-    def other_custom(W, v, grad, learning_rate, momentum):
-        """This is the other custom, in which v keeps its sign and W = W - v. The formula here has the
-        minus in v."""
-        v = momentum * v + learning_rate * grad
-        return W - v, v
-
-    def old_velocity(W, v, grad, learning_rate, momentum):
-        """W moved by the *old* velocity. First the new v, then W + v."""
-        return W + v, momentum * v - learning_rate * grad
-
-    def forgotten(W, v, grad, learning_rate, momentum):
+    def forgotten(v, grad, rate, momentum):
         """The last step is forgotten: momentum * v is missing."""
-        return _momentum(W, v, grad, learning_rate, 0)
+        return -rate * grad
 
-    def mean(W, v, grad, learning_rate, momentum):
-        """The gradient was multiplied by 1 - momentum. That is a mean; the formula here has none."""
-        return _momentum(W, v, (1 - momentum) * grad, learning_rate, momentum)
+    def mean(v, grad, rate, momentum):
+        """The gradient was multiplied by 1 - momentum. The formula here does not do that."""
+        return momentum * v - rate * (1 - momentum) * grad
 
-    def for_all(W, v, grad, learning_rate, momentum):
-        """The momentum was applied to the new velocity as a whole, not to the old one alone."""
-        v = momentum * (v - learning_rate * grad)
-        return W + v, v
-
-    def rate_twice(W, v, grad, learning_rate, momentum):
-        """The learning rate came in twice: it is in v already, so the step is W + v."""
-        v = momentum * v - learning_rate * grad
-        return W + learning_rate * v, v
-
-    def without_rate(W, v, grad, learning_rate, momentum):
+    def without_rate(v, grad, rate, momentum):
         """The learning rate is missing in v: it is multiplied with the gradient."""
-        return _momentum(W, v, grad, 1, momentum)
+        return momentum * v - grad
 
-    def other_order(W, v, grad, learning_rate, momentum):
+
+class Moves:  # from W, v and the new v to the result
+    def against_v(W, v, new_v):
+        """The velocity is right, but W went against it. With this v the step is W + v."""
+        return W - new_v, new_v
+
+    def old_velocity(W, v, new_v):
+        """W moved by the *old* velocity. First the new v, then W + v."""
+        return W + v, new_v
+
+    def other_order(W, v, new_v):
         """The two are in the wrong order: return W first, then v."""
-        W, v = _momentum(W, v, grad, learning_rate, momentum)
-        return v, W
+        return new_v, W + new_v
 
-    def velocity_only(W, v, grad, learning_rate, momentum):
-        """v is right, but W has not moved."""
-        return W, momentum * v - learning_rate * grad
-
-    def old_v_returned(W, v, grad, learning_rate, momentum):
+    def old_v_returned(W, v, new_v):
         """W is right, but the old v came back. The next step needs the new one."""
-        return W + momentum * v - learning_rate * grad, v
+        return W + new_v, v
+
+
+def other_custom(*arguments):
+    """This is the other custom, with W = W - v. The formula here has the minus in v."""
+    return _momentum(*arguments, velocity=Velocities.uphill, result=Moves.against_v)
 
 
 _W, _v, _grad = np.random.default_rng(0).normal(size=(3, 2, 4))
@@ -228,76 +198,43 @@ check_momentum_step = Check(
         ("the first step", _W, np.zeros_like(_v), _grad, 0.1, 0.9),
     ],
     _momentum,
-    MomentumMistakes,
+    with_step(_momentum, velocity=Velocities, result=Moves),
+    other_custom,
 )
 
 _Parameters = namedtuple("_Parameters", "W1 b1 W2 b2")
 
 
-def _course_epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size):
-    """Return the parameters after an epoch of `sgd`."""
-    network = Network([len(W1), len(W2), len(b2)], dtype="float64")
-    network.params = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
-    options = {"learning_rate": learning_rate, "batch_size": batch_size, "shuffle": False}
-    for _ in sgd(network, X, Y.argmax(axis=1), epochs=1, **options):
-        pass
-    return _Parameters(**network.params)
-
-
-def _epoch(X, Y, *rest, start_from=None, **wrong):
-    """Do the same; a step of the way back can be replaced by a wrong one."""
-    *params, learning_rate, batch_size = rest
+def _epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size, **wrong):
+    params = _Parameters(W1, b1, W2, b2)
     for k in range(0, len(X), batch_size):
-        batch = slice(k, k + batch_size)
-        grads = backpropagate(X[batch], Y[batch], *(start_from or params), **wrong)
-        params = [
-            W - learning_rate * grads[n] for n, W in zip(_Parameters._fields, params, strict=True)
-        ]
-    return tuple(params)
+        grads = backpropagate(X[k : k + batch_size], Y[k : k + batch_size], *params, **wrong)
+        params = _Parameters(**_step(params._asdict(), grads, learning_rate))
+    return params
 
 
 class EpochMistakes:
-    def new_W2(X, Y, W1, b1, W2, b2, learning_rate, batch_size):
-        """W2 was moved before W1's gradient was computed, so that the way back went through the
-        *new* W2. Compute all four gradients first, then move."""
-        for k in range(0, len(X), batch_size):
-            X_batch, Y_batch = X[k : k + batch_size], Y[k : k + batch_size]
-            A1 = relu(X_batch @ W1 + b1)
-            dZ2 = (softmax(A1 @ W2 + b2) - Y_batch) / len(X_batch)
-            W2 = W2 - learning_rate * A1.T @ dZ2
-            b2 = b2 - learning_rate * dZ2.sum(axis=0)
-            dZ1 = dZ2 @ W2.T * (A1 > 0)
-            W1 = W1 - learning_rate * X_batch.T @ dZ1
-            b1 = b1 - learning_rate * dZ1.sum(axis=0)
-        return W1, b1, W2, b2
-
-    def from_the_start(X, Y, *rest):
-        """The gradients of all minibatches were computed with the parameters of the start. Each step
-        begins where the one before has ended."""
-        return _epoch(X, Y, *rest, start_from=rest[:4])
+    def new_W2(X, Y, *rest):
+        """The way back went through the *new* W2. Compute all four gradients first, then move."""
+        rate = rest[-2]
+        return _epoch(X, Y, *rest, back=lambda dZ2, W2, dW2: dZ2 @ (W2 - rate * dW2).T)
 
     def first_minibatch(X, Y, *rest):
         """Only the first minibatch was used. Go on to the end of the images."""
         return _epoch(X[: rest[-1]], Y[: rest[-1]], *rest)
 
     def without_the_last(X, Y, *rest):
-        """The last minibatch, which is smaller, was left out. `range(0, len(X), batch_size)` reaches
-        it."""
+        """The last minibatch was left out. `range(0, len(X), batch_size)` reaches it."""
         n = len(X) // rest[-1] * rest[-1]
         return _epoch(X[:n], Y[:n], *rest)
 
     def divided_by_batch_size(X, Y, *rest):
-        """The gradient was divided by batch_size, also for the last minibatch, which has fewer
-        images. Divide by the number that it has: len(X_batch)."""
+        """The last minibatch has fewer images than batch_size. Divide by their number, len(X_batch)."""
         return _epoch(X, Y, *rest, start=lambda probs, Y: (probs - Y) / rest[-1])
 
     def single_step(X, Y, *rest):
         """There was a single step, with all images together. Take one step for each minibatch."""
         return _epoch(X, Y, *rest[:-1], len(X))
-
-    def nothing(X, Y, *rest):
-        """Nothing has moved."""
-        return rest[:4]
 
 
 _rng = np.random.default_rng(3)
@@ -305,12 +242,12 @@ _rng = np.random.default_rng(3)
 check_train_epoch = Check(
     "train_epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size): new W1, b1, W2, b2.",
     [
-        _case(_rng, "a single minibatch of four images", 4, (4, 5, 3), 0.5, 4),
-        _case(_rng, "three minibatches of four images", 12, (4, 5, 3), 0.5, 4),
-        _case(_rng, "ten images by fours, which leaves two", 10, (4, 5, 3), 0.5, 4),
-        _case(_rng, "all sizes 3", 6, (3, 3, 3), 0.5, 3),
+        case(_rng, "a single minibatch of four images", 4, (4, 5, 3), 0.5, 4),
+        case(_rng, "three minibatches of four images", 12, (4, 5, 3), 0.5, 4),
+        case(_rng, "ten images by fours, which leaves two", 10, (4, 5, 3), 0.5, 4),
+        case(_rng, "all sizes 3", 6, (3, 3, 3), 0.5, 3),
     ],
-    _course_epoch,
+    _epoch,
     EpochMistakes,
     with_step(_epoch, start=Starts, bias=Biases.mean, slope=ReluSlopes),
 )

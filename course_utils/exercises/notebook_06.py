@@ -1,5 +1,4 @@
 """Notebook 06: the confusion matrix, when to accept an answer, and centring a digit."""
-# ruff: noqa: D205, D209, D400, D401, D404 (the docstring of a mistake is its hint)
 
 from collections import namedtuple
 
@@ -23,30 +22,8 @@ class TableMistakes:
         return table
 
     def too_small(y, y_pred, n_classes):
-        """The table is only as large as the labels that occur. It should have n_classes rows and
-        columns."""
+        """The table is only as large as the labels that occur. It has n_classes rows and columns."""
         return confusion_matrix(y, y_pred, max(y.max(), y_pred.max()) + 1)
-
-    def without_diagonal(y, y_pred, n_classes):
-        """The diagonal is missing. The right answers are counted, too."""
-        return confusion_matrix(y[y != y_pred], y_pred[y != y_pred], n_classes)
-
-    def diagonal_only(y, y_pred, n_classes):
-        """Only the right answers are counted."""
-        return confusion_matrix(y[y == y_pred], y_pred[y == y_pred], n_classes)
-
-    def shares_of_rows(y, y_pred, n_classes):
-        """These are shares of each row. Counts are asked for."""
-        table = confusion_matrix(y, y_pred, n_classes)
-        return table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-
-    def shares_of_all(y, y_pred, n_classes):
-        """These are shares of all images. Counts are asked for."""
-        return confusion_matrix(y, y_pred, n_classes) / len(y)
-
-    def mistakes_of_labels(y, y_pred, n_classes):
-        """The mistakes were counted for each label, but not for each answer. Return a table."""
-        return np.bincount(y[y != y_pred], minlength=n_classes)
 
 
 _rng = np.random.default_rng(0)
@@ -64,13 +41,16 @@ check_confusion_matrix = Check(
 _Accepted = namedtuple("_Accepted", "share accuracy")
 
 
-def _right(probs, y):
-    return probs.argmax(axis=1) == y
-
-
-def _accept(probs, y, threshold, *, kept=lambda p, y, threshold: p.max(axis=1) >= threshold):
-    kept = kept(probs, y, threshold)
-    return _Accepted(kept.mean(), _right(probs, y)[kept].mean())
+def _accept(
+    probs,
+    y,
+    threshold,
+    *,
+    keep=lambda p, y, threshold: p.max(axis=1) >= threshold,
+    score=lambda right, kept, confidence: right[kept].mean(),
+):
+    kept = keep(probs, y, threshold)
+    return _Accepted(kept.mean(), score(probs.argmax(axis=1) == y, kept, probs.max(axis=1)))
 
 
 class Kept:  # which answers are accepted
@@ -83,36 +63,27 @@ class Kept:  # which answers are accepted
         return probs.max(axis=1) < threshold
 
     def by_the_label(probs, y, threshold):
-        """The confidence is the *highest* probability. Here the probability of the right label was
-        taken, which nobody knows when it matters."""
+        """The confidence is the *highest* probability: in use nobody knows the right label."""
         return probs[np.arange(len(y)), y] >= threshold
 
 
-class AcceptMistakes:
-    def divided_by_all(probs, y, threshold):
-        """The right answers were divided by the number of all images. Divide by the number of those
-        accepted: `right[kept].mean()`."""
-        kept = probs.max(axis=1) >= threshold
-        return kept.mean(), (kept & _right(probs, y)).mean()
+class Scores:  # from what is right, what is kept and the confidence to the second number
+    def divided_by_all(right, kept, confidence):
+        """The right answers were divided by all images. Divide by those kept: `right[kept].mean()`."""
+        return (right & kept).mean()
 
-    def accuracy_on_all(probs, y, threshold):
+    def on_all(right, kept, confidence):
         """This is the accuracy on all images. Look at the accepted ones only: `right[kept]`."""
-        return (probs.max(axis=1) >= threshold).mean(), _right(probs, y).mean()
+        return right.mean()
 
-    def counts(probs, y, threshold):
-        """These are counts. Shares are asked for: numbers from 0 to 1."""
-        kept = probs.max(axis=1) >= threshold
-        return kept.sum(), _right(probs, y)[kept].sum()
+    def mean_confidence(right, kept, confidence):
+        """This is the mean confidence, what the network claims. How often is it right?"""
+        return confidence[kept].mean()
 
-    def mean_confidence(probs, y, threshold):
-        """The second number is the mean confidence, what the network claims. How often is it right?"""
-        confidence = probs.max(axis=1)
-        kept = confidence >= threshold
-        return kept.mean(), confidence[kept].mean()
 
-    def other_order(probs, y, threshold):
-        """The two are in the wrong order: the share of images first, then the accuracy."""
-        return _accept(probs, y, threshold)[::-1]
+def other_order(probs, y, threshold):
+    """The two are in the wrong order: the share of images first, then the accuracy."""
+    return _accept(probs, y, threshold)[::-1]
 
 
 _rng = np.random.default_rng(0)
@@ -129,8 +100,8 @@ check_accept = Check(
         ("sixty digits", _many, _y, 0.8),
     ],
     _accept,
-    with_step(_accept, kept=Kept),
-    AcceptMistakes,
+    with_step(_accept, keep=Kept, score=Scores),
+    other_order,
 )
 
 
@@ -154,20 +125,17 @@ def _centred(
 
 class Centres:  # which place of the digit comes to the middle
     def unweighted(image):
-        """Each lit pixel counted the same. In the centre of mass a dark pixel counts more: weigh its
-        place by its value."""
+        """Each lit pixel counted the same. Weigh its place by its value: a dark one counts more."""
         return _centre((image > 0).astype(int))
 
     def box(image):
-        """This is the middle of the box around the digit. The centre of mass asks where the most ink
-        is."""
+        """This is the middle of the box around the digit. The centre of mass weighs the ink."""
         return [(places.min() + places.max()) / 2 for places in np.nonzero(image)]
 
 
 class Moves:  # how far it moves down and to the right
     def away(middle, row, column):
-        """It moved the wrong way: away from the middle. The shift is the middle minus the centre of
-        mass."""
+        """It moved the wrong way. The shift is the middle minus the centre of mass."""
         return row - middle, column - middle
 
     def swapped(middle, row, column):
@@ -178,25 +146,13 @@ class Moves:  # how far it moves down and to the right
         """It moved along the rows' direction only. Columns count, too."""
         return middle - row, 0
 
-    def across_only(middle, row, column):
-        """It moved to the left or right only. Rows count, too."""
-        return 0, middle - column
-
     def cut_off(middle, row, column):
         """The shift was cut off, not rounded: `int(2.9)` is 2. Use round()."""
         return int(middle - row), int(middle - column)
 
-    def always_half_way(middle, row, column):
-        """The middle was not the one that was handed in."""
-        return 13.5 - row, 13.5 - column
-
     def always_14(middle, row, column):
         """The middle was not the one that was handed in."""
         return 14 - row, 14 - column
-
-    def nowhere(middle, row, column):
-        """Nothing has moved."""
-        return 0, 0
 
 
 _rng = np.random.default_rng(0)
