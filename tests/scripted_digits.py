@@ -44,37 +44,20 @@ STROKES = {
     9: [[*arc(0.31, 0.28, 0.28, 0.28, -20, -380), (0.56, 0.45), (0.5, 0.75), (0.44, 1.0)]],
 }
 
-# as other people write them: a flag, a loop, a closed top, a bar, a curled tail
-OTHER_STROKES = {
-    1: [[(0.0, 0.3), (0.28, 0.0), (0.27, 0.5), (0.27, 1.0)]],
-    2: [
-        [
-            *arc(0.3, 0.26, 0.28, 0.26, 200, 395),
-            (0.36, 0.62),
-            *arc(0.15, 0.86, 0.13, 0.11, -40, -340, 12),
-            (0.4, 0.96),
-            (0.7, 0.9),
-        ]
-    ],
-    4: [[(0.72, 0.66), (0.0, 0.66), (0.25, 0.35), (0.5, 0.0), (0.5, 0.5), (0.49, 1.0)]],
-    7: [[(0.0, 0.1), (0.0, 0.02), (0.6, 0.0), (0.34, 0.5), (0.2, 1.0)], [(0.1, 0.5), (0.56, 0.47)]],
-    9: [[*arc(0.3, 0.27, 0.27, 0.27, -10, -370), (0.58, 0.6), *arc(0.3, 0.74, 0.28, 0.26, 0, 140)]],
-}
-
 # three ways to write: height, left and top edge, width of the line (all as shares of the pad's
-# side), how wide the digit is, how far its top leans to the right, and whose shapes
+# side), how wide the digit is, and how far its top leans to the right
 WAYS = {
-    "large": (0.8, 0.2, 0.1, 0.09, 1.0, 0.0, STROKES),
-    "middling, upper left": (0.55, 0.1, 0.05, 0.06, 0.85, 0.12, STROKES),
-    "small, lower right": (0.36, 0.55, 0.6, 0.04, 1.1, 0.05, STROKES | OTHER_STROKES),
+    "large": (0.8, 0.2, 0.1, 0.09, 1.0, 0.0),
+    "middling, upper left": (0.55, 0.1, 0.05, 0.06, 0.85, 0.12),
+    "small, lower right": (0.36, 0.55, 0.6, 0.04, 1.1, 0.05),
 }
 
 
 def write(digit, way):
     """Return the strokes of a digit, points (x, y) from 0 to 1, and the width of the line."""
-    height, left, top, width, breadth, lean, shapes = WAYS[way]
+    height, left, top, width, breadth, lean = WAYS[way]
     strokes = [
         [(left + height * (x * breadth + lean * (1 - y)), top + height * y) for x, y in stroke]
-        for stroke in shapes[digit]
+        for stroke in STROKES[digit]
     ]
     return strokes, width

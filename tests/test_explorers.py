@@ -35,32 +35,25 @@ def test_bars_mark_the_largest_without_colour():
     assert ["◀" in row for row in rows[1:]] == [False, True]
     assert "font-weight:bold" in bars([("a", 1.0, "1")], "")
     assert "◀" not in bars([("a", None, "–")], "nothing")
-    assert bars([("a", 0.5, "½"), ("b", 0.5, "½")], "two bars").count("◀") == 2
-
-
-def test_bars_escape_what_they_are_given():
-    assert "<b>" not in bars([("<b>", 0.5, "<b>")], '"><b>')
 
 
 # softmax
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1, 10])
-@pytest.mark.parametrize("scores", [(2, 1, 0), (-5, 5, 0, 1, 2)])
-def test_softmax_bars_show_the_softmax_of_z_over_t(scores, temperature):
-    html = explorers.softmax_bars(scores, temperature)
-    expected = softmax(np.array(scores) / temperature)
+def test_softmax_bars_show_the_softmax_of_z_over_t(temperature):
+    html = explorers.softmax_bars((-5, 5, 0, 1, 2), temperature)
+    expected = softmax(np.array([-5, 5, 0, 1, 2]) / temperature)
     np.testing.assert_allclose(shown_probs(html), expected, atol=5e-4)
     assert "add up to 1.000" in html
     assert 'role="img" aria-label="z₀ / T = ' in html
 
 
-@pytest.mark.parametrize("n", [3, 4, 5])
+@pytest.mark.parametrize("n", [3, 5])
 def test_softmax_explorer_has_as_many_sliders_as_scores(n):
     found = parts(explorers.softmax_explorer(range(n)))
     seen = [found[f"z{sub}"].layout.display != "none" for sub in "₀₁₂₃₄"]
     assert seen == [True] * n + [False] * (5 - n)
-    assert len(shown_probs(found["picture"].value)) == n
     np.testing.assert_allclose(shown_probs(found["picture"].value), softmax(range(n)), atol=5e-4)
 
 
@@ -124,23 +117,15 @@ def test_the_second_loss_has_two_valleys_and_the_start_decides():
     assert min(TWO.loss(np.linspace(-3.3, 3.3, 500))) > 0  # or it would leave the picture
 
 
-def test_a_picture_has_a_dot_for_each_step_and_says_what_it_shows():
-    svg = explorers.draw_path(ONE, explorers.descend(ONE, 0.3, 5, 2.0))
-    assert svg.count("<circle") == 6
-    assert "After 5 steps: " in svg
-    assert "nan" not in svg
-    for tick in ("−3", "0", "3", "10"):
-        assert f">{tick}</text>" in svg
+def test_a_picture_says_what_it_shows():
+    html = explorers.draw_path(ONE, explorers.descend(ONE, 0.3, 5, 2.0))
+    assert f"A curve of the loss, {ONE.name}, and a path on it. After 5 steps: On its" in html
 
 
 def test_a_path_that_leaves_the_picture_ends_where_numbers_only_grow():
     path = explorers.descend(TWO, 1.5, 40, 3.0)
     assert len(path) < 41
     assert np.isfinite(path).all()
-    svg = explorers.draw_path(TWO, path)
-    points = " ".join(re.findall(r'points="([^"]+)"', svg)).replace(",", " ").split()
-    assert len(points) > 200
-    assert max(abs(float(x)) for x in points) < 2000  # that SVG can draw
 
 
 def test_learning_rate_explorer_follows_each_control():

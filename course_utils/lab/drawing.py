@@ -76,28 +76,25 @@ def rasterise(strokes, width, *, side=280):
                 "a stroke must be a sequence of points (x, y), finite numbers, but one has the "
                 f"shape {points.shape}"
             )
-        points = (points * side).tolist()
+        points = points * side
         for start, end in zip(points, [*points[1:], points[-1]], strict=True):
-            _draw_line(image, *start, *end, radius)
+            _draw_line(image, start, end, radius)
     return image
 
 
-def _draw_line(image, x1, y1, x2, y2, radius):
-    """Add the line from (x1, y1) to (x2, y2), in pixels, to the image."""
-    side, margin = len(image), radius + 1  # only pixels this near can get ink
-    left, right = max(min(x1, x2) - margin, 0), min(max(x1, x2) + margin, side)
-    top, bottom = max(min(y1, y2) - margin, 0), min(max(y1, y2) + margin, side)
-    if left >= right or top >= bottom:
-        return
-    part = image[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
-    height, width = part.shape
-    x = np.arange(int(left) + 0.5 - x1, int(left) + width - x1, dtype=np.float32)
-    y = np.arange(int(top) + 0.5 - y1, int(top) + height - y1, dtype=np.float32)[:, np.newaxis]
-    dx, dy = x2 - x1, y2 - y1
+def _draw_line(image, start, end, radius):
+    """Add the line from one point (x, y), in pixels, to another to the image."""
+    margin = radius + 1  # only pixels this near can get ink
+    left, top = np.clip(np.minimum(start, end) - margin, 0, len(image)).astype(int)
+    right, bottom = np.clip(np.maximum(start, end) + margin + 1, 0, len(image)).astype(int)
+    y, x = np.ogrid[top:bottom, left:right]
+    x, y = x + 0.5 - start[0], y + 0.5 - start[1]
+    dx, dy = end - start
     squared_length = dx * dx + dy * dy
     if squared_length > 1e-6:  # or it is a dot
         # how far along the line, 0 to 1, the point nearest to each pixel lies
         along = np.clip((x * dx + y * dy) / squared_length, 0, 1)
         x, y = x - along * dx, y - along * dy
-    ink = radius + 0.5 - np.sqrt(x * x + y * y)  # a pixel on the edge is half covered
+    ink = radius + 0.5 - np.hypot(x, y)  # a pixel on the edge is half covered
+    part = image[top:bottom, left:right]
     np.maximum(part, np.minimum(ink, 1), out=part)

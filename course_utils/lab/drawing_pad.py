@@ -13,7 +13,6 @@ from . import keyboard
 from .bars import bars
 from .drawing import SIDE, rasterise, to_mnist_form
 
-NO_SAMPLE = -1  # not None, which stands for "nothing chosen" in ipywidgets
 _HERE = Path(__file__).parent
 
 
@@ -49,14 +48,13 @@ class DrawingPad(widgets.VBox):
             )
         self.network = network
         self.image = self.probs = None
-        names, self.samples = _samples(samples)
+        self.samples = _samples(samples)
         self.paper = Paper()
         self.bars = widgets.HTML()
         self.line_width = widgets.FloatSlider(
             value=2, min=1, max=4, step=0.25, description="Line width", readout_format=".2f"
         )
-        choices = [("none", NO_SAMPLE), *((name, k) for k, name in enumerate(names))]
-        self.sample = widgets.Dropdown(options=choices, description="Sample")
+        self.sample = widgets.Dropdown(options=["none", *self.samples], description="Sample")
         self.undo = widgets.Button(description="Undo", tooltip="Take the last stroke away")
         self.clear = widgets.Button(description="Clear", tooltip="Take a new sheet of paper")
         for button in (self.undo, self.clear):
@@ -82,8 +80,8 @@ class DrawingPad(widgets.VBox):
     def refresh(self):
         """Ask the network again, for instance after it has been trained further."""
         image = to_mnist_form(rasterise(self.paper.strokes, self.paper.width))
-        if not self.paper.strokes and self.sample.value != NO_SAMPLE:
-            image = self.samples[self.sample.value]
+        if not self.paper.strokes:
+            image = self.samples.get(self.sample.value, image)
         self.image = image if image.any() else None  # an empty pad shows no prediction
         self.probs = None
         if self.image is not None:
@@ -99,13 +97,13 @@ class DrawingPad(widgets.VBox):
 
     def _on_strokes(self, change):
         if change["new"]:
-            self.sample.value = NO_SAMPLE  # who draws leaves the sample
+            self.sample.value = "none"  # who draws leaves the sample
         self.refresh()
 
     def _on_sample(self, change):
-        picked = change["new"] != NO_SAMPLE
-        self.paper.sample = _to_bytes(self.samples[change["new"]]) if picked else b""
-        if picked:
+        picked = self.samples.get(change["new"])
+        self.paper.sample = b"" if picked is None else _to_bytes(picked)
+        if picked is not None:
             self.paper.strokes = []
         self.refresh()
 
@@ -114,7 +112,7 @@ class DrawingPad(widgets.VBox):
 
     def _on_clear(self, _):
         self.paper.strokes = []
-        self.sample.value = NO_SAMPLE
+        self.sample.value = "none"
 
 
 def show_probs(probs, n_classes=10):
@@ -142,15 +140,10 @@ def _to_bytes(image):
 
 
 def _samples(samples):
-    """Return names and images (n, 28, 28), float32, of the samples to pick from."""
+    """Return the samples to pick from: name to image (28, 28)."""
     if samples is None:
-        _, (X, y) = load_mnist(source="uci-digits")
-        first = [int(np.argmax(y == digit)) for digit in range(10)]
-        return [f"a written {digit}" for digit in range(10)], X[first].reshape(-1, SIDE, SIDE)
+        _, (X, y) = load_mnist(source="uci-digits", flatten=False)
+        return {f"a written {digit}": X[np.argmax(y == digit)] for digit in range(10)}
     images = _checks.pictures(samples).astype(np.float32)
-    if not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            f"pixels of samples must be 0–1, but are from {images.min():g} to {images.max():g}; "
-            "load them with load_mnist(normalize=True)"
-        )
-    return [f"sample {k}" for k in range(1, len(images) + 1)], images
+    _checks.pixels(images, nan_allowed=False)
+    return {f"sample {k}": image for k, image in enumerate(images, start=1)}

@@ -1,13 +1,17 @@
 """Small things to move, in the notebooks where moving explains best."""
 
+import io
+from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from ..functions import softmax
-from ..plotting import MUTED, RIGHT, WRONG
+from ..plotting import MUTED, RIGHT, STYLE, WRONG
 from . import keyboard
 from .bars import bars
 
@@ -133,51 +137,20 @@ def _steps(path):
 
 
 def draw_path(valley, path):
-    """Draw a valley and the steps of a path in it as SVG; what is outside is cut off at the edge."""
-    width, height, left, bottom = 460, 300, 40, 40
-    inner_width, inner_height = width - left - 10, height - bottom - 10
-
-    def place(w, loss):
-        w = np.clip(w, -3 * W_MAX, 3 * W_MAX)  # far outside, but still a number that SVG can draw
-        x = left + (w + W_MAX) / (2 * W_MAX) * inner_width
-        y = height - bottom - np.clip(loss, 0, 3 * LOSS_MAX) / LOSS_MAX * inner_height
-        return [(f"{a:.1f}", f"{b:.1f}") for a, b in np.broadcast(x, y)]
-
-    def line(points, style):
-        return f'<polyline points="{" ".join(map(",".join, points))}" {style}/>'
-
+    """Draw a valley and the steps of a path in it, as an image with a description (HTML)."""
+    with plt.style.context(STYLE):
+        figure = Figure(figsize=(4.6, 3))
+        ax = figure.subplots()
+    ax.set(xlim=(-W_MAX, W_MAX), ylim=(0, LOSS_MAX), xlabel="w", ylabel="loss", yticks=(0, 5, 10))
     w = np.linspace(-W_MAX, W_MAX, 133)
-    points = place(path, valley.loss(path))
-    looks = [(4, RIGHT)] * (len(points) - 1) + [(7, WRONG)]
-    dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="{r}" fill="{color}"/>'
-        for (x, y), (r, color) in zip(points, looks, strict=True)
-    )
-    ticks = "".join(
-        f'<text x="{x}" y="{height - bottom + 18}" text-anchor="middle">{w}</text>'
-        for w in ("−3", "−2", "−1", "0", "1", "2", "3")
-        for x, _ in place(int(w.replace("−", "-")), 0)
-    ) + "".join(
-        f'<text x="{left - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{loss}</text>'
-        for loss in (0, 5, 10)
-        for _, y in place(0, loss)
-    )
-    size = inner_width, inner_height + 18
+    ax.plot(w, valley.loss(w), color=MUTED)
+    ax.plot(path, valley.loss(path), "o-", color=RIGHT, linewidth=1.5)
+    ax.plot(path[-1], valley.loss(path[-1]), "o", color=WRONG, markersize=11)
+    svg = io.BytesIO()
+    figure.savefig(svg, format="svg")
     alt = f"A curve of the loss, {valley.name}, and a path on it. {_steps(path)}: {judge(valley, path)}"
-    return (
-        f'<svg role="img" aria-label="{alt}" viewBox="0 0 {width} {height}" width="{width}" '
-        'style="max-width:100%;background:white;font:13px sans-serif" fill="#222">'
-        f'<path d="M{left},5V{height - bottom}H{width - 10}" fill="none" stroke="#222"/>{ticks}'
-        f'<text x="{(width + left) / 2}" y="{height - 5}" text-anchor="middle">w</text>'
-        f'<text transform="translate(12 {(height - bottom) / 2}) rotate(-90)" '
-        'text-anchor="middle">loss</text>'
-        # a picture in the picture cuts off what sticks out
-        f'<svg x="{left}" y="0" width="{size[0]}" height="{size[1]}" '
-        f'viewBox="{left} 0 {size[0]} {size[1]}" fill="none">'
-        + line(place(w, valley.loss(w)), f'stroke="{MUTED}" stroke-width="2"')
-        + line(points, f'stroke="{RIGHT}" stroke-width="1.5"')
-        + f"{dots}</svg></svg>"
-    )
+    source = f"data:image/svg+xml;base64,{b64encode(svg.getvalue()).decode()}"
+    return f'<img alt="{alt}" src="{source}" width="460" style="max-width:100%">'
 
 
 def _side_by_side(controls, picture, update):

@@ -1,11 +1,10 @@
 """What a run looks like: its curves, the digits it is tested on, and its weights.
 
 Live, each picture takes time away from training. So the axes are drawn once, and only the lines
-again over them; digits and weights are put together as arrays.
+again over them; digits and weights are put together without matplotlib.
 """
 
 import io
-from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,13 +13,15 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from ..plotting import MUTED, RIGHT, STYLE, WRONG
 
 SIZE = 540, 230  # of the curves, in pixels
 SCALE = 2  # screen pixels to a pixel of an image
 CAPTION = 26  # height of the words below a digit, in screen pixels
+# matplotlib's own font, which has both marks and is there on every computer
+FONT = ImageFont.truetype(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans-Bold.ttf"), 18)
 
 
 class Curves:
@@ -33,15 +34,14 @@ class Curves:
         right.set(title="Digits read right", xlabel="epoch", ylim=(0, 1.02))
         right.yaxis.set_major_formatter(PercentFormatter(1))
         for ax in axes:
-            ax.set_xlim(0, max([run.settings.epochs, *(k.epochs for k in kept)]))
-        for k in kept:
-            x, y = k.curve
+            ax.set_xlim(0, max(r.settings.epochs for r in (run, *kept)))
+        for number, r in enumerate(kept, start=1):
+            x, _, _, y = r.curve()
             loss.plot(x, y, color=MUTED, alpha=0.6, linewidth=1)
-            if len(x):
-                loss.annotate(k.row["run"], (x[-1], y[-1]), color="#555555", fontsize=9)
-            right.plot(*k.end, "x", color="#555555")
+            loss.annotate(number, (x[-1], y[-1]), color="#555555", fontsize=9)
+            right.plot(*r.looks[-1], "x", color="#555555")
             place = {"xytext": (-12, -4), "textcoords": "offset points", "fontsize": 9}
-            right.annotate(k.row["run"], k.end, **place)
+            right.annotate(number, r.looks[-1], **place)
         self.lines = [
             ax.plot([], [], style, color=color, animated=animated, **more)[0]
             for ax, style, color, more in (
@@ -105,42 +105,34 @@ def digits_picture(run, n=9):
     A tick says right; a cross and a frame say wrong.
     """
     side, gap = 28 * SCALE, 4
-    X, y = (array[:n] for array in run.test)
-    picture = np.full((side + CAPTION, n * (side + gap), 3), 255, np.uint8)
+    picture = Image.new("RGB", (n * (side + gap), side + CAPTION), "white")
+    draw = ImageDraw.Draw(picture)
+    X, y = (part[:n] for part in run.test)
     gray = 255 - np.clip(X.reshape(-1, 28, 28) * 255, 0, 255).astype(np.uint8)
-    images = gray.repeat(SCALE, axis=1).repeat(SCALE, axis=2)[..., np.newaxis]
     for k, predicted in enumerate(run.probs[:n].argmax(axis=1)):
-        cell, right = picture[:, k * (side + gap) :][:, :side], bool(predicted == y[k])
-        cell[:side], cell[side:] = images[k], _caption(int(predicted), right, side)
-        if not right:
-            frame = cell[:side]
-            frame[:2] = frame[-2:] = frame[:, :2] = frame[:, -2:] = ImageColor.getrgb(WRONG)
-    return picture
-
-
-@cache
-def _caption(digit, right, width):
-    """Return "7 ✓" or "7 ✗" as RGB."""
-    image = Image.new("RGB", (width, CAPTION), "white")
-    # matplotlib's own font, which has both marks and is there on every computer
-    font = ImageFont.truetype(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans-Bold.ttf"), 18)
-    text, color = f"{digit} {'✓' if right else '✗'}", RIGHT if right else WRONG
-    middle = width / 2, CAPTION / 2
-    ImageDraw.Draw(image).text(middle, text, fill=color, font=font, anchor="mm")
-    return np.asarray(image)
+        left = k * (side + gap)
+        picture.paste(
+            Image.fromarray(gray[k].repeat(SCALE, axis=0).repeat(SCALE, axis=1)), (left, 0)
+        )
+        mark, color = ("✓", RIGHT) if predicted == y[k] else ("✗", WRONG)
+        if color == WRONG:
+            draw.rectangle((left, 0, left + side - 1, side - 1), outline=WRONG, width=2)
+        middle = left + side / 2, side + CAPTION / 2
+        draw.text(middle, f"{predicted} {mark}", fill=color, font=FONT, anchor="mm")
+    return np.asarray(picture)
 
 
 def weights_picture(run, columns=10, rows=2):
     """Return the weights of the first layer's first units as RGB: blue adds, red takes away."""
     W = run.network.params["W1"][:, : columns * rows].T
     limit = 0.7 * float(np.abs(W).max()) or 1.0
-    sheet = np.zeros((rows * columns, 29, 29), np.float32)
+    sheet = np.zeros((rows * columns, 29, 29))
     if np.isfinite(limit):
         sheet[: len(W), :28, :28] = (W / limit).reshape(-1, 28, 28)
     sheet = sheet.reshape(rows, columns, 29, 29).transpose(0, 2, 1, 3)
-    places = np.clip(sheet.reshape(rows * 29, columns * 29) * 127.5 + 127.5, 0, 255).astype(int)
-    colors = (mpl.colormaps["RdBu"](np.arange(256))[:, :3] * 255).astype(np.uint8)
-    return colors[places].repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    places = sheet.reshape(rows * 29, columns * 29) / 2 + 0.5
+    colors = mpl.colormaps["RdBu"](places, bytes=True)[..., :3]
+    return colors.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
 def png(rgb):

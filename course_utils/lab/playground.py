@@ -3,7 +3,6 @@
 import threading
 from functools import wraps
 from html import escape
-from itertools import pairwise
 
 import ipywidgets as widgets
 
@@ -12,7 +11,7 @@ from ..network import Network
 from . import cells
 from .live_image import LiveImage
 from .pictures import SIZE, LiveCurves, digits_picture, plot_run, png, weights_picture
-from .runs import Kept, Run, Settings
+from .runs import Run, Settings
 
 FRAME = 0.08  # seconds from picture to picture
 SEEN = (  # pictures: for those who don't see them, and the height
@@ -27,21 +26,19 @@ SEEN = (  # pictures: for those who don't see them, and the height
 
 
 def _click(method):
-    """Let a method work while training pauses, and show an unexpected error in the panel.
+    """Let a method work while training pauses: no two threads have the same run in hands.
 
-    So two threads never have the same run in hands. JupyterLab may send a click to one thread of the
-    kernel and the next to another: the lock lets one wait for the other.
+    JupyterLab may send a click to one thread of the kernel and the next to another: the lock lets
+    one wait for the other.
     """
 
     @wraps(method)
     def call(self, *_):
         with self._lock:
-            self._pause()
-            try:
-                method(self)
-            except Exception as error:
-                self._fail(error)
-                raise
+            self._halt.set()
+            if self._thread:
+                self._thread.join()
+            method(self)
             if self.training:
                 self._halt.clear()
                 # a daemon: no kernel waits for it
@@ -72,10 +69,8 @@ class Playground(widgets.VBox):
         What is shown: its network, its losses, its accuracies.
     network : Network
         That of `run`.
-    kept : list of Kept
-        The runs in the table.
-    knobs, buttons : dict
-        The controls, by the names of the settings (the hidden layers in two) and by their labels.
+    kept : list of Run
+        The runs in the table, as they were then.
 
     Raises
     ------
@@ -83,23 +78,19 @@ class Playground(widgets.VBox):
         If the images or labels have the wrong shape or values.
     """
 
-    _axes = None
-
     def __init__(self, X_train, y_train, X_test, y_test):
         self._lock, self._halt, self._thread = threading.Lock(), threading.Event(), None
         network = Network([28 * 28, 10])
         train = _checks.examples(network, X_train, y_train)
         self.digits = train, _checks.validation(network, (X_test, y_test))
-        self.kept, self.knobs = [], _knobs(len(X_train))
-        tooltips = {
-            "Train": "Start, or go on after Stop",
-            "Stop": "Pause; Train goes on from here",
-            "Reset": "Begin with new weights",
-            "Keep this run": "Put it into the table, to compare others with",
-        }
-        self.buttons, actions = {}, (self.start, self.stop, self.reset, self.keep)
-        for (name, tip), action in zip(tooltips.items(), actions, strict=True):
-            button = widgets.Button(description=name, tooltip=tip, layout={"width": "auto"})
+        self.kept, self.knobs, self.buttons = [], _knobs(len(X_train)), {}
+        for name, tooltip, action in (
+            ("Train", "Start, or go on after Stop", self.start),
+            ("Stop", "Pause; Train goes on from here", self.stop),
+            ("Reset", "Begin with new weights", self.reset),
+            ("Keep this run", "Put it into the table, to compare others with", self.keep),
+        ):
+            button = widgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
             button.on_click(action)
             self.buttons[name] = button
         self.buttons["Train"].button_style = "primary"
@@ -107,9 +98,7 @@ class Playground(widgets.VBox):
         self.progress = widgets.FloatProgress(max=1, description="Progress", layout=wide)
         self.status = widgets.HTML(layout=wide | {"min_height": "72px"})
         self.message, self.table = widgets.HTML(layout=wide), widgets.HTML()
-        self.curves, self.test_digits, self.weights = (
-            LiveImage(alt=alt, width=SIZE[0], height=height) for alt, height in SEEN
-        )
+        self.pictures = [LiveImage(alt=alt, width=SIZE[0], height=height) for alt, height in SEEN]
         shown = [("the run that is shown", 0)]
         self.code_of = widgets.Dropdown(description="Code of", options=shown)
         self.code = widgets.Textarea(description="Code", rows=6, layout={"width": "96%"})
@@ -117,12 +106,11 @@ class Playground(widgets.VBox):
             knob.observe(self._turn, "value")
         self.code_of.observe(self._show_code, "value")
         knobs = widgets.VBox(list(self.knobs.values()), layout={"flex": "0 0 auto"})
-        display = [widgets.HBox(list(self.buttons.values())), self.progress, self.status]
-        display += [self.message, self.curves, self.test_digits, self.weights]
+        buttons = widgets.HBox(list(self.buttons.values()))
+        display = [buttons, self.progress, self.status, self.message, *self.pictures]
         top = widgets.HBox([knobs, widgets.VBox(display)], layout={"flex_flow": "row wrap"})
         super().__init__([top, self.table, self.code_of, self.code])
-        self._renew()
-        self._show_all()
+        self.reset()
         cells.enter(self)
 
     def __repr__(self):
@@ -174,11 +162,10 @@ class Playground(widgets.VBox):
         if not self.run.loss:
             self._say("There is nothing to keep yet. Press Train first.")
             return
-        self.kept.append(Kept.of(self.run, len(self.kept) + 1))
-        self.table.value = _table([kept.row for kept in self.kept])
-        kept = [(f"run {number}", number) for number in range(1, len(self.kept) + 1)]
-        self.code_of.options = [("the run that is shown", 0), *kept]
-        self._fit_axes()
+        self.kept.append(self.run.copy())
+        self.table.value = _table(self.kept)
+        self.code_of.options = [*self.code_of.options, (f"run {len(self.kept)}", len(self.kept))]
+        self._live = LiveCurves(self.run, self.kept)
         self._show_all()
 
     def wait(self):
@@ -193,17 +180,9 @@ class Playground(widgets.VBox):
 
     def close(self):
         """End training and take the panel away."""
-        with self._lock:
-            self._pause()
-            if self._thread and self.training:
-                self.run.state = "stopped"
+        if self._thread and self._thread.is_alive():
+            self.stop()
         cells.leave(self)
-        for widget in _tree(self):  # with what each has of its own, or they stay in the kernel
-            for part in (getattr(widget, "style", None), widget.layout):
-                if part is not None:
-                    part.close()
-            if widget is not self:
-                widget.close()
         super().close()
 
     def snapshot(self, **settings):
@@ -217,64 +196,45 @@ class Playground(widgets.VBox):
     def _turn(self):
         """Begin again with the knob that was turned, if nothing is lost by it."""
         self.knobs["units"].disabled = self.knobs["hidden_layers"].value == 0
-        if self.run.state not in ("ready", "training"):
-            self._say("The settings have changed. Press Train to try them.")
-            return
         state = self.run.state
-        self._renew()
-        self.run.state = state
-        self._show_all()
-
-    def _pause(self):
-        self._halt.set()
-        if self._thread:
-            self._thread.join()
+        if state in ("ready", "training"):
+            self._renew()
+            self.run.state = state
+            self._show_all()
+        else:
+            self._say("The settings have changed. Press Train to try them.")
 
     def _renew(self):
         self.run = Run(self.settings, self.digits)
-        self._fit_axes()
-
-    def _fit_axes(self):
-        """Draw the axes anew, which takes a while, if others are needed."""
-        needed = self.run.settings.epochs, len(self.kept)
-        if self._axes != needed:
-            self._axes, self._live = needed, LiveCurves(self.run, self.kept)
+        self._live = LiveCurves(self.run, self.kept)
 
     def _work(self):
         """Train until the end or a click, and show it."""
         try:
             while not self._halt.is_set() and self.run.advance(FRAME):
                 self._show()
-            if not self.training:
-                self._show_all()
         except Exception as error:  # told here, since nobody waits for the thread
-            self._fail(error)
-
-    def _fail(self, error):
-        self.run.state = "failed"
-        self.run.message = (
-            "Something went wrong that should not, and it is not your fault. Run the cell again. The "
-            f"error was: {type(error).__name__}: {error}"
-        )
-        self._show_words()
+            self.run.state = "failed"
+            self.run.message = (
+                "Something went wrong that should not, and it is not your fault. Run the cell "
+                f"again. The error was: {type(error).__name__}: {error}"
+            )
+        if not self.training:
+            self._show_all()
 
     def _show_all(self):
+        self.buttons["Train"].disabled = self.training
+        self.buttons["Stop"].disabled = not self.training
+        self._say(self.run.message)
+        self._show_code()
         self._show()
-        self._show_words()
 
     def _show(self):
         """Bring the pictures and the figures up to date, many times a second."""
         self.progress.value, self.status.value = self.run.done, _status(self.run)
-        self.curves.value = self._live.png(self.run)
-        self.test_digits.value = png(digits_picture(self.run))
-        self.weights.value = png(weights_picture(self.run))
-
-    def _show_words(self):
-        self.buttons["Train"].disabled = self.training
-        self.buttons["Stop"].disabled = not self.training
-        self.status.value = _status(self.run)
-        self._say(self.run.message)
-        self._show_code()
+        curves, digits, weights = self.pictures
+        curves.value = self._live.png(self.run)
+        digits.value, weights.value = png(digits_picture(self.run)), png(weights_picture(self.run))
 
     def _say(self, text):
         style = "border-left:4px solid #D55E00;padding:2px 10px;line-height:1.4" if text else ""
@@ -282,7 +242,7 @@ class Playground(widgets.VBox):
 
     def _show_code(self, _=None):
         number = self.code_of.value
-        self.code.value = self.kept[number - 1].code if number else self.run.code()
+        self.code.value = (self.kept[number - 1] if number else self.run).code()
 
 
 def _knobs(n_train):
@@ -290,24 +250,20 @@ def _knobs(n_train):
     look = {"style": {"description_width": "108px"}, "layout": {"width": "268px"}}
 
     def choice(description, values, value):
-        options = [(f"{v:,}" if isinstance(v, int) else f"{v:g}", v) for v in values]
+        options = [(f"{v:,g}", v) for v in values]
         more = {"options": options, "value": value, "continuous_update": False}
         return widgets.SelectionSlider(description=description, **more, **look)
-
-    def menu(description, options):
-        return widgets.Dropdown(description=description, options=options, **look)
 
     def slider(description, value, low, high):
         more = {"min": low, "max": high, "continuous_update": False}
         return widgets.IntSlider(value, description=description, **more, **look)
 
     def series(first, last):
-        return [(m, e) for e in range(first, last) for m in (1, 2, 5)]
+        return [float(f"{m}e{e}") for e in range(first, last) for m in (1, 2, 5)]
 
     new = Settings()
-    sizes = [m * 10**e for m, e in series(2, 7) if m * 10**e < n_train]
-    batches = sorted([m * 10**e for m, e in series(0, 3)] + [32, 1000])
-    rates = [float(f"{m}e{e}") for m, e in series(-4, 2)] + [100.0]
+    sizes = [int(n) for n in series(2, 7) if n < n_train]
+    batches = sorted([int(n) for n in series(0, 3)] + [32, 1000])
     inits = {
         "he: √(2 / n_in)": "he",
         "xavier: √(2 / (n_in + n_out))": "xavier",
@@ -316,9 +272,11 @@ def _knobs(n_train):
     return {
         "hidden_layers": slider("Hidden layers", 1, 0, 3),
         "units": choice("Units in each", [2, 5, 10, 20, 50, 100, 200], new.hidden[0]),
-        "activation": menu("Activation", ["relu", "sigmoid"]),
-        "init": menu("First weights", list(inits.items())),
-        "learning_rate": choice("Learning rate", rates, new.learning_rate),
+        "activation": widgets.Dropdown(
+            description="Activation", options=["relu", "sigmoid"], **look
+        ),
+        "init": widgets.Dropdown(description="First weights", options=inits, **look),
+        "learning_rate": choice("Learning rate", [*series(-4, 2), 100.0], new.learning_rate),
         "batch_size": choice("Batch size", batches, new.batch_size),
         "epochs": slider("Epochs", new.epochs, 1, 30),
         "momentum": choice("Momentum", [k / 20 for k in range(20)], new.momentum),
@@ -330,25 +288,21 @@ def _knobs(n_train):
 
 def _status(run):
     """Return two lines of text about a run, as HTML."""
-    n, seconds = len(run.loss), run.seconds
-    left = seconds * (1 / run.done - 1) if n else 0
-    first = {
+    n, epochs = len(run.loss), run.settings.epochs
+    state = {
         "ready": "Ready. Press Train.",
-        "training": f"About {left:.0f} s left.",
+        "training": f"About {run.seconds * (1 / run.done - 1) if n else 0:.0f} s left.",
         "stopped": "Stopped. Train goes on from here.",
-        "finished": f"Finished in {seconds:.1f} s.",
+        "finished": f"Finished in {run.seconds:.1f} s.",
         "diverged": "Blown up.",
         "failed": "Ended by an error. Train begins anew.",
     }[run.state]
-    epochs = run.settings.epochs
-    first = (
-        f"<b>{first}</b> Epoch {min(n // run.per_epoch + 1, epochs)} of {epochs} · iteration {n:,} "
-        f"of {run.n_iterations:,}"
-    )
+    epoch = min(n // run.per_epoch + 1, epochs)
+    first = f"<b>{state}</b> Epoch {epoch} of {epochs} · iteration {n:,} of {run.n_iterations:,}"
     second = f"Right: ≈ {run.looks[-1][1]:.0%} of {len(run.probs):,} test images now"
-    if run.points:
+    if n:
         batch = min(run.settings.batch_size, len(run.X))
-        first += f" · {n * batch / seconds:,.0f} images/s"
+        first += f" · {n * batch / run.seconds:,.0f} images/s"
         second = f"Loss {run.curve()[-1][-1]:.3f} · {second}"
     if run.epochs:
         epoch, _, _, on_train, on_test = run.epochs[-1]
@@ -359,26 +313,22 @@ def _status(run):
     return f'<div style="line-height:1.5">{first}<br>{second}</div>'
 
 
-def _table(rows):
+def _table(runs):
     """Return the kept runs as an HTML table; what differs from the run above is bold."""
-    lines = []
-    for above, row in pairwise([rows[0], *rows]):
-        settings = list(row)[1:-5]
-        bold = {name: name in settings and row[name] != above[name] for name in row}
-        cells = [f"<b>{escape(t)}</b>" if bold[name] else escape(t) for name, t in row.items()]
+    lines, above = [], None
+    for number, run in enumerate(runs, start=1):
+        settings, results = run.row()
+        changed = [name for name in settings if above and settings[name] != above[name]]
+        cells = [f"<b>{text}</b>" if n in changed else text for n, text in settings.items()]
+        cells = [str(number), *cells, *results.values()]
         lines.append("".join(f"<td>{cell}</td>" for cell in cells))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in rows[0])
+        above = settings
+    names = ["run", *settings, *results]
+    lines.insert(0, "".join(f'<th scope="col">{name}</th>' for name in names))
     return (
         '<table style="border-spacing:7px 2px;line-height:1.4;font-size:12px;text-align:right">'
         '<caption style="text-align:left">Kept runs; the numbers are those in the diagrams, and '
         "bold is what changed from the run above</caption>"
-        + "".join(f"<tr>{line}</tr>" for line in [head, *lines])
+        + "".join(f"<tr>{line}</tr>" for line in lines)
         + "</table>"
     )
-
-
-def _tree(widget):
-    """Yield a widget and all those inside of it."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from _tree(child)

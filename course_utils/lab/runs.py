@@ -1,11 +1,9 @@
 """One training under way: its settings, its state, and the lines that repeat it. No widget here."""
 
-import threading
 import time
-from contextlib import contextmanager
+from array import array
+from copy import copy
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +14,6 @@ from ..training import DivergenceError, Epoch, sgd
 
 LOOKED_AT = 300  # test images that are asked for each picture
 POINTS = 150  # of a curve
-TURN = threading.Lock()  # runs take turns, as the number of cores is set for the whole process
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,10 @@ class Run:
         self.steps = sgd(self.network, self.X, self.y, rng=settings.seed, **settings.of_training)
         self.per_epoch = -(-len(self.X) // settings.batch_size)  # rounded up
         self.n_iterations = self.per_epoch * settings.epochs
-        self.ends = np.linspace(0, self.n_iterations, min(self.n_iterations, POINTS) + 1).astype(
-            int
-        )
-        self.loss, self.epochs, self.looks, self.points = [], [], [], []
+        n, points = self.n_iterations, min(self.n_iterations, POINTS)
+        self.starts = np.arange(points) * n // points  # where each point of a curve begins
+        self.loss = array("d")  # quicker to draw than a list
+        self.epochs, self.looks = [], []
         self.state, self.message, self.seconds = "ready", "", 0.0
         self.look()
 
@@ -80,8 +77,11 @@ class Run:
 
     def advance(self, seconds):
         """Train for so long, at least for one iteration; return whether there is more to do."""
-        with self._turn():
-            start, self.state = time.perf_counter(), "training"
+        start, self.state = time.perf_counter(), "training"
+        with (
+            one_core_if_small(self.network, self.settings.batch_size),
+            np.errstate(all="ignore"),  # a network that is blowing up says so below
+        ):
             try:
                 for step in self.steps:
                     self.loss.append(step.loss)
@@ -97,7 +97,7 @@ class Run:
                 self.state, self.message = "diverged", self._explain()
             finally:
                 self.seconds += time.perf_counter() - start
-        self.look()
+            self.look()
         if self.state == "finished":
             self.message = self._lesson()
         return self.under_way
@@ -109,25 +109,21 @@ class Run:
         return self
 
     def look(self):
-        """Ask the network for the first test images, and bring the curve up to date."""
-        X, y = (array[:LOOKED_AT] for array in self.test)
-        with self._turn():
-            self.probs = self.network.predict_proba(X)
+        """Ask the network for the first test images."""
+        X, y = (part[:LOOKED_AT] for part in self.test)
+        self.probs = self.network.predict_proba(X)
         right = float((self.probs.argmax(axis=1) == y).mean())
         self.looks.append((len(self.loss) / self.per_epoch, right))
-        if len(self.looks) > 2 * POINTS:  # a long run: every other one will do
-            del self.looks[1:-1:2]
-        del self.points[-1:]  # there may be more in it by now
-        for start, end in pairwise(self.ends[len(self.points) :]):
-            if part := self.loss[start:end]:
-                x = (start + end) / 2 / self.per_epoch
-                self.points.append((x, min(part), max(part), sum(part) / len(part)))
 
     def curve(self, width=5):
         """Return epochs, lowest, highest and mean loss (a running one) at up to `POINTS` points."""
-        x, low, high, mean = np.array(self.points).reshape(-1, 4).T
-        smooth = [mean[max(0, k - width) : k].mean() for k in range(1, len(x) + 1)]
-        return x, low, high, np.array(smooth)
+        loss = np.array(self.loss)
+        starts = self.starts[self.starts < len(loss)]
+        sizes = np.diff([*starts, len(loss)])
+        low, high = np.minimum.reduceat(loss, starts), np.maximum.reduceat(loss, starts)
+        mean = np.add.reduceat(loss, starts) / sizes
+        smooth = [mean[max(0, k - width) : k].mean() for k in range(1, len(mean) + 1)]
+        return (starts + sizes / 2) / self.per_epoch, low, high, np.array(smooth)
 
     def code(self):
         """Return the lines of Python that repeat this run, to the last bit of the weights."""
@@ -148,11 +144,27 @@ class Run:
             f"steps = sgd{call})\nlosses = [step.loss for step in islice(steps, {len(self.loss)})]"
         )
 
-    @contextmanager
-    def _turn(self):
-        batch_size = self.settings.batch_size
-        with TURN, one_core_if_small(self.network, batch_size), np.errstate(all="ignore"):
-            yield
+    def copy(self):
+        """Return this run as it is now, to look at; only the original can train on."""
+        kept = copy(self)
+        kept.loss, kept.epochs, kept.looks = self.loss[:], self.epochs[:], self.looks[:]
+        return kept
+
+    def row(self):
+        """Return what a table says of this run: its settings, and what it has come to."""
+        values = asdict(self.settings) | {
+            "hidden": " × ".join(map(str, self.settings.hidden)) or "none",
+            "n_images": f"{len(self.X):,}",
+        }
+        names = {"hidden": "hidden layers", "batch_size": "batch", "l2": "L2", "n_images": "images"}
+        settings = {names.get(n, n.replace("_", " ")): str(v) for n, v in values.items()}
+        results = "–", "–", f"≈ {self.looks[-1][1]:.0%}"
+        if self.epochs:
+            _, _, loss, on_train, on_test = self.epochs[-1]
+            results = f"{loss:.3f}", f"{on_train:.1%}", f"{on_test:.1%}"
+        results = f"{self.done:.0%}", *results, f"{self.seconds:.1f}"
+        headings = ("done", "loss", "right, train", "right, test", "seconds")
+        return settings, dict(zip(headings, results, strict=True))
 
     def _lesson(self):
         """Return advice for a run that came to its end but learned nothing."""
@@ -174,9 +186,7 @@ class Run:
     def _explain(self):
         """Return what a learner should know of a run that blew up."""
         s, n = self.settings, len(self.loss)
-        also = [f"momentum (now {s.momentum:g})"] * (s.momentum > 0) + [f"L2 (now {s.l2:g})"] * (
-            s.l2 > 0
-        )
+        also = [f"{name} (now {v:g})" for name, v in (("momentum", s.momentum), ("L2", s.l2)) if v]
         return (
             f"It blew up: in iteration {n + 1:,} (epoch {n // self.per_epoch + 1}) the loss became "
             "too large for a number. Each step jumped over the valley and landed higher than the "
@@ -184,33 +194,3 @@ class Run:
             f"{s.learning_rate:g}{', or a lower ' + ' or '.join(also) if also else ''}, and Train "
             "again."
         )
-
-
-class Kept(NamedTuple):
-    """What stays of a run: how it is drawn and told of, not its network."""
-
-    epochs: int
-    curve: tuple  # x in epochs, y in nats; smoothed
-    end: tuple  # epochs that were done, and the share of test images that was right then
-    row: dict  # of the table: heading to text
-    code: str
-
-    @classmethod
-    def of(cls, run, number):
-        """Keep `run` as it is now, which may be in the middle, under a number."""
-        x, _, _, loss = run.curve()
-        done, right = run.looks[-1]
-        values = asdict(run.settings) | {
-            "hidden": " × ".join(map(str, run.settings.hidden)) or "none",
-            "n_images": f"{len(run.X):,}",
-        }
-        names = {"hidden": "hidden layers", "batch_size": "batch", "l2": "L2", "n_images": "images"}
-        settings = {names.get(n, n.replace("_", " ")): str(v) for n, v in values.items()}
-        results = dict.fromkeys(("loss", "right, train"), "–") | {"right, test": f"≈ {right:.0%}"}
-        if run.epochs:
-            _, _, mean, on_train, right = run.epochs[-1]
-            results = {"loss": f"{mean:.3f}", "right, train": f"{on_train:.1%}"}
-            results["right, test"] = f"{right:.1%}"
-        row = {"run": str(number), **settings, "done": f"{run.done:.0%}", **results}
-        row["seconds"] = f"{run.seconds:.1f}"
-        return cls(run.settings.epochs, (x, loss), (done, right), row, run.code())

@@ -1,7 +1,7 @@
 """A JupyterLab server and a Chromium page.
 
 Where a part is missing the tests are skipped; with BROWSER_TESTS=needed they fail. Set SCREENSHOTS
-to a folder to keep the pictures that they take.
+to a folder to get a picture of the page at the end of each.
 """
 
 import json
@@ -79,22 +79,15 @@ def window(browser, lab):
 
 
 @pytest.fixture
-def page(window, screenshots, request):
+def page(window, request):
     """Return the page of JupyterLab, and take a picture of it at the end.
 
     `page.errors` collects what the browser's console reports, except what is not about the course.
     """
     window.errors.clear()
     yield window
-    window.screenshot(path=screenshots / f"{request.node.name}.png")
-
-
-@pytest.fixture(scope="session")
-def screenshots(tmp_path_factory):
-    """Return the folder that pictures go to."""
-    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if folder := os.environ.get("SCREENSHOTS"):
+        window.screenshot(path=Path(folder, f"{request.node.name}.png"))
 
 
 @contextmanager
@@ -118,27 +111,24 @@ def serve(folder, module, *arguments, port_option="--ServerApp.port={port}"):
         environment[f"JUPYTERLAB_{kind}_DIR"] = str(home / f"lab-{kind.lower()}")
     path = home / f"{folder.name}-server.log"
     command = [sys.executable, "-m", module, *arguments]
-    with open(path, "w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with (
+        open(path, "w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT) as process,
+    ):
 
-    def answers():
-        if process.poll() is not None:
-            pytest.fail(f"the server ended: {path.read_text()[-2000:]}")
-        try:
-            return urlopen(url, timeout=5).status == 200
-        except OSError:
-            return False
+        def answers():
+            if process.poll() is not None:
+                pytest.fail(f"the server ended: {path.read_text()[-2000:]}")
+            try:
+                return urlopen(url, timeout=5).status == 200
+            except OSError:
+                return False
 
-    try:
-        wait_for(answers, "the server to answer")
-        yield url
-    finally:
-        process.terminate()
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            wait_for(answers, "the server to answer")
+            yield url
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -214,25 +204,21 @@ def open_cells(page, lab, name, sources):
     open_notebook(page, name)
 
 
-def run_all(page, notebook, seconds=600):
+def run_all(page, notebook):
     """Open a notebook, run all cells in its fresh kernel, and wait for the end.
 
-    Fails with the first error that an output shows. There is no restart, as JupyterLab reports an
-    error of its own when one comes while its widget manager is still greeting the kernel.
+    There is no restart, as JupyterLab reports an error of its own when one comes while its widget
+    manager is still greeting the kernel.
     """
     open_notebook(page, notebook)
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
 
-    def waiting():
+    def ended():
         cells = [cell for cell in contents(page)["cells"] if cell["cell_type"] == "code"]
-        assert not (errors := error_outputs(cells)), errors[0]
-        return [c["source"] for c in cells if c["source"] and not c["execution_count"]]
+        assert not error_outputs(page)
+        return all(cell["execution_count"] for cell in cells if cell["source"])
 
-    try:
-        wait_for(lambda: not waiting(), f"{notebook} to run through", seconds, pause=0.3)
-    except pytest.fail.Exception as error:
-        kernel = page.evaluate("jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus")
-        pytest.fail(f"{error}: {len(waiting())} cells wait, kernel {kernel}, {page.errors}")
+    wait_for(ended, f"{notebook} to run through", seconds=600)
 
 
 def run_code(page, code):
@@ -284,9 +270,9 @@ def contents(page):
     return page.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON()")
 
 
-def error_outputs(cells):
-    """Return the text of each error, and of each traceback printed by a callback."""
-    outputs = [output for cell in cells for output in cell["outputs"]]
+def error_outputs(page):
+    """Return the text of each error in the notebook, and of each traceback that a callback printed."""
+    outputs = [o for cell in contents(page)["cells"] for o in cell.get("outputs", ())]
     printed = ["".join(output.get("text", "")) for output in outputs]
     return [
         *(f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"),

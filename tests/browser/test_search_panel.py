@@ -19,7 +19,7 @@ CELLS = [
 ]
 
 
-def test_watch_a_search_and_stop_it(page, lab, screenshots):
+def test_watch_a_search_and_stop_it(page, lab):
     open_cells(page, lab, "search", CELLS)
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     status = page.get_by_role("status").filter(has_text=FINISHED).first
@@ -30,7 +30,6 @@ def test_watch_a_search_and_stop_it(page, lab, screenshots):
     first = wait_for(finished, "a run to finish", seconds=120)
     wait_for(lambda: finished() > first, "another one")
     playwright.expect(status).to_contain_text("Best so far")
-    page.screenshot(path=screenshots / "search-panel.png")
     button(page, "Stop").click()
     playwright.expect(status).to_contain_text("Stopped after")
     playwright.expect(button(page, "Stop")).to_be_disabled()
