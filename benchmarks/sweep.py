@@ -3,8 +3,8 @@
     python -m pip install -e ".[cluster]" && python benchmarks/sweep.py
 
 Three ways to do the same runs take turns, so that whatever else the computer does hits all of them:
-one worker, two processes of joblib's own, and two workers of a Dask cluster on this computer. From
-what it measures it plans 10,000 runs on up to 1,000 workers. It writes
+one worker process, two of them, and two workers of a Dask cluster on this computer. From what it
+measures it plans 10,000 runs on up to 1,000 workers. It writes
 ``benchmarks/results/sweep.json`` and brings the tables in ``CLUSTER.md`` up to date. Let nothing
 else run meanwhile. ``--quick`` is a small form that writes nothing, to see that it works.
 """
@@ -16,15 +16,15 @@ import platform
 import re
 import statistics
 import time
-from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 
 import distributed
-import joblib
 import numpy as np
-from joblib import parallel_config
 
-from course_utils import broadcast_seconds, load_mnist, simulate, sweep
+from course_utils import load_mnist
+from course_utils.lab.pools import broadcast_seconds, simulate
+from course_utils.lab.sweep import sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, PAGE = ROOT / "benchmarks" / "results" / "sweep.json", ROOT / "CLUSTER.md"
@@ -34,23 +34,22 @@ N_PLANNED = 10_000
 NETWORK = 125e6  # bytes a second: 1 Gbit/s, an assumption
 
 
-def timed(way, grid, X, y, validation):
+def timed(way, client, grid, X, y, validation):
     """Do a sweep; return its seconds from the call to the table, and the table."""
     start = time.perf_counter()
-    dask = way == "two Dask workers"
-    with parallel_config(backend="dask") if dask else nullcontext():
-        table = sweep(grid, X, y, validation=validation, n_jobs=WAYS[way], progress=False)
+    where = {"client": client} if way == "two Dask workers" else {"n_jobs": WAYS[way]}
+    table = sweep(grid, X, y, validation=validation, progress=False, **where)
     seconds = time.perf_counter() - start
-    if len(table) != table.n_planned or {row.status for row in table} != {"done"}:
-        raise RuntimeError(f"not all runs are done: {table}")
+    if set(table.status) != {"done"}:
+        raise RuntimeError(f"not all runs are done:\n{table}")
     return seconds, table
 
 
 def what_was_found(table):
-    return [(row.setting, row.seed, row.accuracies, row.loss) for row in table]
+    return table.drop(columns=["seconds", "worker"])
 
 
-def measure(X, y, validation, n_runs, n_tiny, n_rounds):
+def measure(client, X, y, validation, n_runs, n_tiny, n_rounds):
     """Return everything that is measured, in seconds."""
     rates = np.geomspace(0.05, 0.4, n_runs // 4)
     grid = {"learning_rate": rates, "hidden": [8, 16, 32, 64]}
@@ -59,18 +58,18 @@ def measure(X, y, validation, n_runs, n_tiny, n_rounds):
     tiny_data = (X[:40], y[:40], (X[40:50], y[40:50]))
     rounds, tables = [], {}
     for way in WAYS:  # warm up: start the processes, and import what they need
-        timed(way, {"hidden": [3, 4, 5, 6]}, *tiny_data)
+        timed(way, client, {"hidden": [3, 4, 5, 6]}, *tiny_data)
     for _ in range(n_rounds):
         seconds = {}
         for way in WAYS:
-            seconds[way], tables[way] = timed(way, grid, X, y, validation)
-            if what_was_found(tables[way]) != what_was_found(tables["one worker"]):
+            seconds[way], tables[way] = timed(way, client, grid, X, y, validation)
+            if not what_was_found(tables[way]).equals(what_was_found(tables["one worker"])):
                 raise RuntimeError(f"{way} came to another table than one worker")
-            tiny_seconds, tiny_table = timed(way, tiny, *tiny_data)
-            work = sum(tiny_table.column("seconds")) / WAYS[way]
+            tiny_seconds, tiny_table = timed(way, client, tiny, *tiny_data)
+            work = tiny_table.seconds.sum() / WAYS[way]
             seconds[f"{way}, for each run"] = (tiny_seconds - work) / n_tiny
             seconds[f"{way}, predicted"] = simulate(
-                sorted(tables["one worker"].column("seconds"), reverse=True),
+                sorted(tables["one worker"].seconds, reverse=True),
                 WAYS[way],
                 per_run=seconds[f"{way}, for each run"],
             )
@@ -78,7 +77,7 @@ def measure(X, y, validation, n_runs, n_tiny, n_rounds):
         print(", ".join(f"{name} {seconds[name]:.2f} s" for name in WAYS), flush=True)
     return {
         "rounds": rounds,
-        "seconds of each run": tables["one worker"].column("seconds"),
+        "seconds of each run": tables["one worker"].seconds.tolist(),
         "bytes of the images": X.nbytes + validation[0].nbytes,
     }
 
@@ -142,7 +141,7 @@ def page_tables(result):
     lines += [
         "",
         f"Two processes are {speed:.2f} times as fast as one worker. Dask takes "
-        f"{abs(cost):.0%} {'more' if cost > 0 else 'less'} time than joblib's own processes.",
+        f"{abs(cost):.0%} {'more' if cost > 0 else 'less'} time than the two processes.",
         "",
         f"Planned: {N_PLANNED:,} such runs on Dask, with a network of 1 Gbit/s.",
         "",
@@ -193,8 +192,8 @@ def main():
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     )
-    with cluster, distributed.Client(cluster, direct_to_workers=True):
-        measured = measure(X, y, validation, n_runs, n_tiny, n_rounds)
+    with cluster, distributed.Client(cluster) as client:
+        measured = measure(client, X, y, validation, n_runs, n_tiny, n_rounds)
     result = {
         "about": {
             "digits": digits.source,
@@ -205,7 +204,7 @@ def main():
             "processor": platform.machine(),
             "python": platform.python_version(),
             "numpy": np.__version__,
-            "joblib": joblib.__version__,
+            "pebble": version("pebble"),
             "distributed": distributed.__version__,
         },
         "evaluation": evaluate(measured),

@@ -1,35 +1,53 @@
-"""Stand-ins for `train_once`, which workers can import quickly: they tell what happens there."""
+"""Stand-ins for `train_once`, which workers import: they tell what happens there, or wait."""
 
+import mmap
 import os
 import signal
+import time
+from contextlib import suppress
+from pathlib import Path
 
-from course_utils.sweep_table import SweepRow
-from course_utils.sweeps import train_once
-
-GATE = "now quickly"  # the name of an event on the cluster
-
-
-def row(setting, seed, message=""):
-    return SweepRow(setting, seed, "done", message, [0.5], [], 0.0, f"w:{os.getpid()}")
+from course_utils.lab.sweep import RESULTS, train_once
 
 
-def how_x_came(setting, seed, X, *more_data):
-    return row(setting, seed, type(X).__name__)
+def result(message=""):
+    done = {"status": "done", "accuracy": 0.5, "message": message, "worker": f"w:{os.getpid()}"}
+    return dict.fromkeys(RESULTS) | done
 
 
-def where_x_is(setting, seed, X, *more_data):
-    return row(setting, seed, f"{os.getpid()} {id(X)}")
+def quickly(setting, seed, *data):
+    return result()
+
+
+def how_x_came(setting, seed, X, *data):
+    base = X
+    while getattr(base, "base", None) is not None:
+        base = base.base
+    return result(f"{type(X).__name__} in {'a file' if isinstance(base, mmap.mmap) else 'memory'}")
+
+
+def where_x_is(setting, seed, X, *data):
+    return result(f"{os.getpid()} {id(X)}")
 
 
 def die_with_seven_units(setting, seed, *data):
     if setting["hidden"] == 7:
         os.kill(os.getpid(), signal.SIGKILL)
-    return row(setting, seed)
+    return result()
 
 
-def slowly_until_the_gate_is_open(setting, seed, *data):
-    """Do a run that takes at least a second, until there is no need for it."""
-    from distributed import Event
-
-    Event(GATE).wait(1)
+def at_gate(setting, seed, *data, folder):
+    """Say which process has begun, wait until there is a file ``gate``, and train."""
+    Path(folder, f"{os.getpid()}.begun").touch()
+    while not Path(folder, "gate").exists():
+        time.sleep(0.01)
     return train_once(setting, seed, *data)
+
+
+def first_at_once(setting, seed, *data, folder):
+    """Train at once if this is one of the first three runs to begin, and else as `at_gate`."""
+    for k in range(3):
+        with suppress(FileExistsError):
+            Path(folder, f"{k}.ticket").touch(exist_ok=False)
+            return train_once(setting, seed, *data)
+    return at_gate(setting, seed, *data, folder=folder)

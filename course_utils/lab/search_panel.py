@@ -1,4 +1,4 @@
-"""A sweep under way: how far it is, what is best so far, and a button to stop it."""
+"""A sweep beside the notebook: how far it is, what is best so far, and a button to stop it."""
 
 import threading
 import time
@@ -6,38 +6,18 @@ from html import escape
 
 import ipywidgets as widgets
 
-from ..sweep_table import describe
-from ..sweeps import Search
 from . import cells
+from .sweep import Search
 
 FRAME = 0.1  # seconds between two changes of what is shown
 
 
 class SearchPanel(widgets.VBox):
-    """Run a sweep beside the notebook, and see how far it is and what is best so far.
+    """Run a sweep in a thread, so that the kernel stays usable; parameters as in `sweep`.
 
-    It starts at once, in a thread, so the kernel stays usable. `wait` gives the table.
-
-    Parameters
-    ----------
-    grid, X, y, **options
-        As in `sweep`, without `progress`.
-
-    Attributes
-    ----------
-    search : Search
-    table : SweepTable
-        What has finished until now.
-
-    Raises
-    ------
-    ValueError
-        As in `sweep`.
-
-    Notes
-    -----
-    Stop takes effect when the next run is finished; the others that are under way are dropped. To
-    close the panel, or to run its cell again, stops it too.
+    It starts at once; `table` is what has finished until now, and `wait` gives the whole of it.
+    Stop takes effect when the next run is finished. To close the panel, or to run its cell again,
+    stops it too.
     """
 
     def __init__(self, grid, X, y, **options):
@@ -45,7 +25,7 @@ class SearchPanel(widgets.VBox):
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._work, daemon=True)  # no kernel waits for it
         self.progress = widgets.IntProgress(
-            max=max(self.search.n_planned, 1), description="Runs", layout={"width": "420px"}
+            max=max(len(self.search.planned), 1), description="Runs", layout={"width": "420px"}
         )
         self.stop_button = widgets.Button(description="Stop", tooltip="Keep what has finished")
         self.stop_button.on_click(self.stop)
@@ -61,27 +41,19 @@ class SearchPanel(widgets.VBox):
 
     @property
     def table(self):
-        """The runs that have finished until now, as a `SweepTable`."""
         return self.search.table()
 
     @property
     def running(self):
-        """Whether there are runs under way."""
         return self._thread.is_alive()
 
     def stop(self, *_):
-        """Stop: end the sweep as soon as one more run is finished."""
         if self.running:
             self._stop.set()
             self._show()
 
     def wait(self):
-        """Wait for the end of the sweep, and return its table; an interrupt is a click on Stop.
-
-        Returns
-        -------
-        SweepTable
-        """
+        """Wait for the end, and return the table; an interrupt is a click on Stop."""
         try:
             while self.running:
                 self._thread.join(FRAME)  # in small portions, so that an interrupt gets through
@@ -101,12 +73,10 @@ class SearchPanel(widgets.VBox):
         super().close()
 
     def _work(self):
-        shown = 0.0
-        results = self.search.results()
+        shown, results = 0.0, self.search.results()
         try:
             for _ in results:
                 if self._stop.is_set():
-                    self.search.interrupted = len(self.search.finished) < self.search.n_planned
                     break
                 if time.perf_counter() - shown > FRAME:
                     shown = time.perf_counter()
@@ -118,28 +88,31 @@ class SearchPanel(widgets.VBox):
             self._show(over=True)
 
     def _show(self, over=False):
-        n, n_planned = len(self.search.finished), self.search.n_planned
-        self.progress.value = n
+        self.progress.value = len(self.search.rows)
         self.stop_button.disabled = over or self._stop.is_set()
-        self.status.value = f'<div role="status">{self._text(n, n_planned, over)}</div>'
+        self.status.value = f'<div role="status">{self._text(over)}</div>'
 
-    def _text(self, n, n_planned, over):
-        if self._error:
-            return f"<b>It failed.</b> {escape(f'{type(self._error).__name__}: {self._error}')}"
+    def _text(self, over):
+        n, n_planned = len(self.search.rows), len(self.search.planned)
         seconds = time.perf_counter() - self._start
-        if over:
-            state = "Stopped" if self.search.interrupted else "Finished"
-            first = f"{state} after {seconds:.1f} s: {n} of {n_planned} runs."
+        if self._error:
+            told = f"<b>It failed.</b> {escape(f'{type(self._error).__name__}: {self._error}')}"
+        elif over:
+            state = "Finished" if n == n_planned else "Stopped"
+            told = f"{state} after {seconds:.1f} s: {n} of {n_planned} runs."
         elif self._stop.is_set():
-            first = "Stopping, as soon as one more run is finished."
+            told = "Stopping, as soon as one more run is finished."
         else:
             left = f" About {seconds / n * (n_planned - n):.0f} s left." if n else ""
-            first = f"{n} of {n_planned} runs finished.{left}"
-        best = self.search.best
-        second = (
-            f"<br>Best so far: <b>{best.accuracy:.2%}</b> of the validation images with "
-            f"{describe(best.setting)} (seed {best.seed})"
-            if best
-            else ""
-        )
-        return first + second
+            told = f"{n} of {n_planned} runs finished.{left}"
+        if best := self.search.best:
+            tried = ", ".join(f"{name} {_shown(best[name])}" for name in self.search.options)
+            told += (
+                f"<br>Best so far: <b>{best['accuracy']:.2%}</b> of the validation images with "
+                f"{escape(tried or 'all defaults')} (seed {best['seed']})"
+            )
+        return told
+
+
+def _shown(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
