@@ -21,8 +21,7 @@ def scores(z):
     z = as_float(z)
     if z.ndim == 0 or z.shape[-1] == 0:
         raise ValueError(
-            f"softmax needs at least one score in each row, but got shape {z.shape}; give it an "
-            "array of shape (k,) or (n, k) with k of 1 or more"
+            f"softmax needs at least one score, (k,) or (n, k) with k of 1 or more, but got {z.shape}"
         )
     return z
 
@@ -38,22 +37,18 @@ def same_length(y_pred, y):
     y_pred, y = np.asarray(y_pred), np.asarray(y)
     if y_pred.shape != y.shape or y.ndim != 1 or y.size == 0:
         raise ValueError(
-            "these must be two rows of labels of the same length, at least one long, but have the "
-            f"shapes {y_pred.shape} and {y.shape}; probabilities become labels by "
-            "probs.argmax(axis=1)"
+            "these must be two rows of labels of the same length, 1 or more, but have the shapes "
+            f"{y_pred.shape} and {y.shape}; probabilities become labels by probs.argmax(axis=1)"
         )
     return y_pred, y
 
 
 def labels(y, n_classes):
     y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == n_classes:
-        raise ValueError(
-            f"y must hold one whole number an image, but has shape {y.shape}, which looks one-hot; "
-            "take the labels back with y.argmax(axis=1)"
-        )
     if y.ndim != 1:
-        raise ValueError(f"y must be a row of labels, shape (n,), but has {y.shape}")
+        is_one_hot = y.shape[1:] == (n_classes,)
+        hint = ", which looks one-hot; y.argmax(axis=1) gives the labels" if is_one_hot else ""
+        raise ValueError(f"y must be a row of labels, shape (n,), but has {y.shape}{hint}")
     if y.size == 0:
         return y.astype(np.intp)
     if y.dtype.kind not in "iu":
@@ -153,10 +148,7 @@ def one_row(probs):
 def losses(loss):
     loss = np.asarray(loss, dtype=float)
     if loss.ndim != 1 or loss.size == 0:
-        raise ValueError(
-            "there is no curve to draw: loss must hold a number for each iteration, at least one, but "
-            f"has the shape {loss.shape}"
-        )
+        raise ValueError(f"loss must be a row of at least one number, but has shape {loss.shape}")
     return loss
 
 
@@ -164,9 +156,7 @@ def examples(network, X, y):
     """Check all images, and that there is a label for each."""
     X = images(network, X)
     if X.ndim != 2:
-        raise ValueError(
-            f"X must have the shape (n, {len(X)}), one row an image; X[None] makes a row of one"
-        )
+        raise ValueError(f"X must have the shape (n, {len(X)}); X[None] makes a row of one image")
     if len(X) == 0 or np.ndim(y) == 0 or len(X) != len(y):
         raise ValueError(
             f"X and y must have the same length, at least 1, but X has {len(X)} images and y has "
@@ -178,10 +168,8 @@ def examples(network, X, y):
 
 def validation(network, pair):
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise ValueError(
-            "validation must be a pair of images and labels, (X, y), that are not trained on, but is "
-            f"{type(pair).__name__}"
-        )
+        kind = type(pair).__name__
+        raise ValueError(f"validation must be a pair of images and labels, (X, y), but is {kind}")
     try:
         return examples(network, *pair)
     except ValueError as error:
@@ -227,10 +215,9 @@ def number(name, value, words, fits):
 def training_options(sgd, options):
     """Return all options of `sgd`, those in `options` and the defaults of the others."""
     defaults = options_of(sgd)
+    known = [*defaults, "rng", "validation", "checkpoint", "progress"]
     for name in options:
-        one_of(
-            "an option of train", name, [*defaults, "rng", "validation", "checkpoint", "progress"]
-        )
+        one_of("an option of train", name, known)
     options = defaults | options
     sgd_options(*(options[n] for n in ("epochs", "batch_size", "learning_rate", "momentum", "l2")))
     return options

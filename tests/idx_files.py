@@ -5,8 +5,15 @@ import hashlib
 import struct
 
 import numpy as np
+import pytest
 
-from course_utils import _download
+from course_utils import _download, datasets
+
+REAL_MNIST = datasets.find_mnist()  # before a test hides it
+needs_mnist = pytest.mark.skipif(
+    REAL_MNIST is None or not all(map(_download.is_official, REAL_MNIST.values())),
+    reason="MNIST is not on this computer",
+)
 
 TYPE_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 

