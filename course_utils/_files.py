@@ -144,7 +144,7 @@ ALLOWED = {
     "numpy.core.multiarray._reconstruct": np.zeros(1).__reduce__()[0],
     "numpy.core.multiarray.scalar": np.float64(0).__reduce__()[0],
     "numpy.core.numeric._frombuffer": np.zeros(1).__reduce_ex__(5)[0],
-    "_codecs.encode": codecs.encode,  # how Python 2 wrote bytes
+    "_codecs.encode": codecs.encode,  # how the oldest forms of a pickle write bytes
     "collections.OrderedDict": OrderedDict,
 }
 

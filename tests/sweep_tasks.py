@@ -36,18 +36,16 @@ def die_with_seven_units(setting, seed, *data):
     return result()
 
 
-def at_gate(setting, seed, *data, folder):
-    """Say which process has begun, wait until there is a file ``gate``, and train."""
+def at_gate(setting, seed, *data, folder, n_free=0):
+    """Train, but only the first `n_free` runs at once.
+
+    The others say which process has begun, and wait until there is a file ``gate``.
+    """
+    for k in range(n_free):
+        with suppress(FileExistsError):
+            Path(folder, f"{k}.free").touch(exist_ok=False)
+            return train_once(setting, seed, *data)
     Path(folder, f"{os.getpid()}.begun").touch()
     while not Path(folder, "gate").exists():
         time.sleep(0.01)
     return train_once(setting, seed, *data)
-
-
-def first_at_once(setting, seed, *data, folder):
-    """Train at once if this is one of the first three runs to begin, and else as `at_gate`."""
-    for k in range(3):
-        with suppress(FileExistsError):
-            Path(folder, f"{k}.ticket").touch(exist_ok=False)
-            return train_once(setting, seed, *data)
-    return at_gate(setting, seed, *data, folder=folder)

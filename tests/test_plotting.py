@@ -17,13 +17,7 @@ from course_utils import (
     show,
     show_digits,
 )
-from course_utils.lab.diagrams import (
-    plot_backpropagation,
-    plot_idx_header,
-    plot_minibatches,
-    plot_network,
-    plot_product,
-)
+from course_utils.lab import diagrams
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -72,28 +66,12 @@ def test_titles_stand_above_the_images_and_have_room():
     assert len(rows) == 2
 
 
-@pytest.mark.parametrize("draw", [show_digits, lambda X: plot_weights(np.asarray(X).T)])
-@pytest.mark.parametrize("X", [np.zeros(()), np.zeros((2, 783)), np.zeros((0, 784)), [["a"] * 784]])
-def test_what_is_no_image_is_told(draw, X):
-    with pytest.raises(
-        ValueError, match=r"images of 28×28 numbers, shape \(n, 784\) or .* of shape"
-    ):
-        draw(X)
-
-
-def test_titles_of_another_number_are_told():
-    with pytest.raises(ValueError, match="a title for each of the 2 images, but are 3"):
-        show_digits(np.zeros((2, 784)), [1, 2, 3])
-
-
 def test_the_surest_mistakes_are_drawn_with_label_answer_and_confidence():
     X, y = np.arange(4)[:, None] / 4 * np.ones((4, 784)), np.array([0, 1, 1, 0])
     probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
     ax = plot_misclassified(X, pd.Series(y), pd.DataFrame(probs), n=2)
     assert words(ax) == ["1 → 0\n0.800", "0 → 1\n0.700"]
     assert [image.get_array()[0, 0] for image in ax.images] == [0.25, 0.75]
-    with pytest.raises(ValueError, match="nothing to draw: all 4 predictions are right"):
-        plot_misclassified(X, probs.argmax(axis=1), probs)
 
 
 # results
@@ -111,8 +89,6 @@ def test_a_confusion_matrix_has_as_many_classes_as_there_are(n):
         mistakes = ax.images[0].get_array()
         assert np.argwhere(mistakes).tolist() == [[0, n - 1]]
     assert len(plot_confusion_matrix([0], [0], n_classes=n).get_xticks()) == n
-    with pytest.raises(ValueError, match="labels must be 0 to 2"):
-        plot_confusion_matrix([0, 3], [0, 1], n_classes=3)
 
 
 def test_a_heat_map_shows_numbers_and_leaves_nan_empty():
@@ -134,9 +110,6 @@ def test_probabilities_are_bars_and_the_right_one_is_hatched():
     assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True]
     assert ax.get_title() == "predicted 1, label 2 (hatched)"
     assert not any(bar.get_hatch() for bar in plot_probabilities([[0.2, 0.8]]).patches)
-    for probs in (np.eye(2), [], 0.5):
-        with pytest.raises(ValueError, match=r"those of one image, shape \(k,\)"):
-            plot_probabilities(probs)
 
 
 def test_a_loss_curve_is_drawn_raw_and_as_a_running_mean():
@@ -147,14 +120,6 @@ def test_a_loss_curve_is_drawn_raw_and_as_a_running_mean():
         assert list(zip(*raw.get_data(), strict=True)) == [(1, 4), (2, 2), (3, 3), (4, 1)]
     assert len(plot_loss(range(1, 501), log=True).lines[0].get_xdata()) == 500 - 5 + 1
     assert plot_loss([1.0, 0.5], window=100).lines[0].get_ydata().tolist() == [0.75]
-
-
-@pytest.mark.parametrize("loss", [[], History(), [[1.0, 2.0]], 3.0])
-def test_a_loss_that_is_no_curve_is_told(loss):
-    with pytest.raises(
-        ValueError, match="loss must hold a number for each iteration, at least one"
-    ):
-        plot_loss(loss)
 
 
 def test_loss_curves_on_the_same_axes_differ_in_their_dashes():
@@ -185,18 +150,38 @@ def test_a_figure_is_shown_once_with_its_description(monkeypatch):
     assert shown == 2 * [{"image/png": {"alt": "Two digits"}}]
 
 
+NO_IMAGES = [np.zeros(()), np.zeros((2, 783)), np.zeros((0, 784)), np.full((2, 784), "a")]
+TWO, OF_DIGITS = np.zeros((2, 784)), r"images of 28×28 numbers, shape \(n, 784\) or .* of shape"
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments", "message"),
+    [
+        *[(show_digits, [X], OF_DIGITS) for X in NO_IMAGES],
+        *[(plot_weights, [X.T], OF_DIGITS) for X in NO_IMAGES],
+        (show_digits, [TWO, [7, 8, 9]], "a title for each of the 2 images, but are 3"),
+        (plot_misclassified, [TWO, [0, 1], np.eye(2)], "all 2 predictions are right"),
+        *[(plot_probabilities, [p], r"one image, shape \(k,\)") for p in (np.eye(2), [], 0.5)],
+        *[(plot_loss, [loss], "at least one") for loss in ([], History(), [[1.0, 2.0]], 3.0)],
+    ],
+)
+def test_what_cannot_be_drawn_is_told(draw, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw(*arguments)
+
+
 # diagrams
 
 
 def test_a_network_is_drawn_with_the_shape_of_every_array():
-    said = " ".join(words(plot_network([784, 20, 10])))
+    said = " ".join(words(diagrams.plot_network([784, 20, 10])))
     for part in ("(n, 784)", "(n, 20)", "W1 (784, 20)", "b1 (20,)", "W2 (20, 10)", "b2 (10,)"):
         assert part in said
     assert "Z2 → softmax" in said
 
 
 def test_the_steps_back_stand_beside_the_steps_forward_and_are_dashed():
-    ax = plot_backpropagation([784, 20, 10])
+    ax = diagrams.plot_backpropagation([784, 20, 10])
     names = ["X", "Z1", "A1", "Z2", "probs", "loss", "dZ2", "dA1", "dZ1"]
     shapes = ["W1, b1", "W2, b2", "dW1, db1", "dW2, db2", "(784, 20), (20,)", "(20, 10), (10,)"]
     assert {*names, *shapes} <= set(words(ax))
@@ -209,14 +194,14 @@ def test_the_steps_back_stand_beside_the_steps_forward_and_are_dashed():
 
 
 def test_a_product_shows_names_shapes_and_signs():
-    ax = plot_product(("X", ("n", 784)), ("W1", (784, 50)), ("Z1", ("n", 50)))
+    ax = diagrams.plot_product(("X", ("n", 784)), ("W1", (784, 50)), ("Z1", ("n", 50)))
     assert words(ax) == ["X", "(n, 784)", "@", "W1", "(784, 50)", "=", "Z1", "(n, 50)"]
     assert sum(bool(patch.get_hatch()) for patch in ax.patches) == 3
 
 
 def test_each_card_of_the_deck_is_drawn_once_in_order_and_once_shuffled():
     deck = np.array([3, 0, 5, 1, 4, 2])
-    ax = plot_minibatches(np.zeros((6, 784)), deck, 3)
+    ax = diagrams.plot_minibatches(np.zeros((6, 784)), deck, 3)
     numbers = [int(text) for text in words(ax) if text.isdigit()]
     assert numbers[1::2] == deck.tolist()
     assert sorted(numbers) == sorted([*range(6), *range(6)])
@@ -224,6 +209,6 @@ def test_each_card_of_the_deck_is_drawn_once_in_order_and_once_shuffled():
 
 
 def test_the_bytes_of_a_header_stand_over_what_they_mean():
-    ax = plot_idx_header(bytes([0, 0, 8, 3, 0, 0, 0xEA, 0x60, 0, 0, 0, 28, 0, 0, 0, 28]))
+    ax = diagrams.plot_idx_header(bytes([0, 0, 8, 3, 0, 0, 0xEA, 0x60, 0, 0, 0, 28, 0, 0, 0, 28]))
     assert "images\n60,000" in words(ax)
     assert words(ax).count("1c") == 2

@@ -4,8 +4,6 @@ import io
 import os
 import pickle
 import re
-import subprocess
-import sys
 import zipfile
 from collections import OrderedDict
 
@@ -18,14 +16,13 @@ from mutated_files import mutated
 from course_utils import Network
 
 pytestmark = pytest.mark.filterwarnings("error")
-patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
-def layers(dtype="float32"):
+def layers():
     """Make the arrays of a network 3-80-5-2: long enough for each kind of opcode."""
     rng = np.random.default_rng(0)
     shapes = {"W1": (3, 80), "b1": 80, "W2": (80, 5), "b2": 5, "W3": (5, 2), "b3": 2}
-    return {name: rng.normal(size=size).astype(dtype) for name, size in shapes.items()}
+    return {name: rng.normal(size=size).astype("f4") for name, size in shapes.items()}
 
 
 def one_layer(**replaced):
@@ -58,6 +55,8 @@ def assert_same(network, arrays):
         np.testing.assert_array_equal(network.params[name], array)
 
 
+both = pytest.mark.parametrize("write", [npz, pickle.dumps], ids=["npz", "pickle"])
+
 # save and load
 
 
@@ -65,9 +64,7 @@ def assert_same(network, arrays):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [[6, 5, 4, 3], [1, 3, 1, 2], [6, 4]])
 @pytest.mark.parametrize("name", ["w.npz", "w", "weights.of.today.bin"])
-def test_a_saved_network_is_the_same_when_loaded(
-    tmp_path, monkeypatch, activation, dtype, sizes, name
-):
+def test_what_was_saved_is_loaded(tmp_path, monkeypatch, activation, dtype, sizes, name):
     monkeypatch.chdir(tmp_path)
     network = Network(sizes, activation=activation, dtype=dtype)
     network.params["b1"][:] = np.linspace(-1, 1, sizes[1])
@@ -85,13 +82,8 @@ def test_a_saved_network_is_the_same_when_loaded(
 @pytest.mark.parametrize("old", [b"the old file", None])
 @pytest.mark.parametrize("broken", ["numpy.savez", "os.fsync", "os.replace"])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt("Ctrl-C")])
-def test_a_save_that_fails_keeps_the_old_file_and_no_other(
-    tmp_path, monkeypatch, old, broken, error
-):
-    def fail(file, *_, **__):
-        if broken == "numpy.savez":
-            file.write(b"PK half of a file")
-            file.flush()
+def test_a_save_that_fails_changes_nothing(tmp_path, monkeypatch, old, broken, error):
+    def fail(*_, **__):
         raise error
 
     path = tmp_path / "w.npz"
@@ -101,19 +93,6 @@ def test_a_save_that_fails_keeps_the_old_file_and_no_other(
     with pytest.raises(type(error), match=str(error)):
         Network([3, 2]).save(path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == ({"w.npz": old} if old else {})
-
-
-@pytest.mark.parametrize("point", ["os.fsync", "os.replace"])
-def test_a_save_that_is_killed_leaves_the_old_file(tmp_path, point):
-    (tmp_path / "w.npz").write_bytes(b"the old file")
-    code = f"""
-import os
-from course_utils import Network
-{point} = lambda *_: os._exit(9)  # without any cleaning up
-Network([3, 2]).save("w.npz")
-"""
-    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 9
-    assert (tmp_path / "w.npz").read_bytes() == b"the old file"
 
 
 def test_two_saves_at_once_do_not_disturb_each_other(tmp_path, monkeypatch):
@@ -145,6 +124,13 @@ def test_a_file_or_folder_that_is_missing_is_told(tmp_path):
 
 # files of strangers
 
+LONG = {"W": "weight", "b": "bias"}
+
+
+def every(letter, arrays):
+    return [array for name, array in arrays.items() if name[0] == letter]
+
+
 FORMS = {
     "by name": dict,
     "backwards": lambda a: dict(reversed(a.items())),
@@ -152,20 +138,10 @@ FORMS = {
     "tuple": lambda a: tuple(a.values()),
     "OrderedDict": OrderedDict,
     "names from 0": lambda a: {f"{n[0]}{int(n[1]) - 1}": v for n, v in a.items()},
-    "long names": lambda a: {
-        {"W": "weights_", "b": "bias_"}[n[0]] + n[1:]: v for n, v in a.items()
-    },
-    "PyTorch's names": lambda a: {
-        f"fc{n[1]}.{'bias' if n[0] == 'b' else 'weight'}": v.T for n, v in a.items()
-    },
-    "dict of lists": lambda a: {
-        "weights": [v for n, v in a.items() if n[0] == "W"],
-        "biases": [v for n, v in a.items() if n[0] == "b"],
-    },
-    "Nielsen's": lambda a: [
-        [v[:, None] for n, v in a.items() if n[0] == "b"],
-        [v.T for n, v in a.items() if n[0] == "W"],
-    ],
+    "long names": lambda a: {LONG[n[0]] + n[1:]: v for n, v in a.items()},
+    "PyTorch's names": lambda a: {f"fc{n[1]}.{LONG[n[0]]}": v.T for n, v in a.items()},
+    "dict of lists": lambda a: {"weights": every("W", a), "biases": every("b", a)},
+    "Nielsen's": lambda a: [[b[:, None] for b in every("b", a)], [W.T for W in every("W", a)]],
     "biases (1, n)": lambda a: {n: v[None] if n[0] == "b" else v for n, v in a.items()},
     "biases (n, 1)": lambda a: {n: v[:, None] if n[0] == "b" else v for n, v in a.items()},
     "list of rows": lambda a: [v[None] if v.ndim == 1 else v for v in a.values()],
@@ -200,65 +176,48 @@ def test_more_than_ten_arrays_keep_their_order(tmp_path):
         assert_same(load_bytes(tmp_path, data), arrays)
 
 
-@pytest.mark.parametrize("write", [npz, pickle.dumps], ids=["npz", "pickle"])
+@both
 @pytest.mark.parametrize(
-    ("stored", "read"),
-    [
-        (("float16", "float16"), "float32"),
-        (("int8", "uint8"), "float32"),
-        (("float32", "float64"), "float32"),
-        (("int64", "int64"), "float64"),
-        (("float64", "float32"), "float64"),
-        (("longdouble", "longdouble"), "float64"),
-        ((">f4", "<f4"), "float32"),
-        ((">f8", ">f8"), "float64"),
-    ],
+    ("of_W", "of_b", "read"),
+    [(">f2", "u1", "f4"), ("i1", "f8", "f4"), ("i8", ">f4", "f8"), ("g", ">f8", "f8")],
 )
-def test_numbers_of_any_type_and_layout_are_read(tmp_path, write, stored, read):
-    W, b = np.arange(24).reshape(6, 4).astype(stored[0]), np.ones(2, stored[1])
+def test_numbers_of_any_type_and_layout_are_read(tmp_path, write, of_W, of_b, read):
+    W, b = np.arange(24).reshape(6, 4).astype(of_W), np.ones(2, of_b)
     for array in (W[::2, ::2], np.asfortranarray(W[::2, ::2])):
         network = load_bytes(tmp_path, write({"W1": array, "b1": b}))
         assert_same(network, {"W1": array.astype(read), "b1": b.astype(read)})
 
 
-def python2_pickle(W, b):
-    """Write by hand what Python 2 and NumPy 1 wrote: str is bytes, modules have other names."""
+# what Python 2 and NumPy 1 wrote: str is bytes, modules have other names
+PYTHON_2_ARRAY = (
+    b"U%c%bcnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\1b\x87R(K\1(%bt"
+    b"cnumpy\ndtype\nU\2f4K\0K\1\x87R(K\3U\1<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    b"\x89U%c%btb"
+)
 
-    def array(a):
-        data = a.tobytes()
-        assert len(data) < 256
-        shape = b"".join(b"K" + bytes([n]) for n in a.shape)
-        dtype = (
-            b"cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNN"
-            + 2 * b"J\xff\xff\xff\xff"
-            + b"K\x00tb"
-        )
-        return (
-            b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-            b"(K\x01(" + shape + b"t" + dtype + b"\x89U" + bytes([len(data)]) + data + b"tb"
-        )
 
-    return b"\x80\x02}(U\x02W1" + array(W) + b"U\x02b1" + array(b) + b"u."
+def python2_pickle(arrays):
+    data = b""
+    for name, a in arrays.items():
+        shape = b"".join(b"K%c" % n for n in a.shape)
+        data += PYTHON_2_ARRAY % (len(name), name.encode(), shape, a.nbytes, a.tobytes())
+    return b"\x80\2}(" + data + b"u."
 
 
 def test_a_pickle_of_python_2_and_old_numpy_is_read(tmp_path):
     arrays = {"W1": np.float32([[1.5, -200], [3e-8, 4], [5, 6]]), "b1": np.float32([7, -8])}
-    assert_same(load_bytes(tmp_path, python2_pickle(*arrays.values())), arrays)
+    assert_same(load_bytes(tmp_path, python2_pickle(arrays)), arrays)
     for protocol in (2, 5):  # Python 3 with NumPy 1
-        data = pickle.dumps(layers(), protocol)
-        old = data.replace(b"numpy._core.", b"numpy.core.")
-        if protocol == 5:  # there, the name's length stands before it, and that of all
-            old = old.replace(b"\x8c\x13numpy.core.numeric", b"\x8c\x12numpy.core.numeric")
-            old = (
-                old[:3] + (int.from_bytes(old[3:11], "little") - 1).to_bytes(8, "little") + old[11:]
-            )
-        assert_same(load_bytes(tmp_path, old), layers())
+        data = pickle.dumps(layers(), protocol).replace(b"numpy._core.", b"numpy.core.")
+        if protocol == 5:  # without the frame, which has a length; that of the name is mended
+            data = data[:2] + data[11:].replace(b"\x13numpy.core.num", b"\x12numpy.core.num")
+        assert_same(load_bytes(tmp_path, data), layers())
 
 
 # which activation
 
 
-@pytest.mark.parametrize("write", [npz, pickle.dumps], ids=["npz", "pickle"])
+@both
 def test_the_activation_is_the_files_or_the_one_that_is_named(tmp_path, write):
     with pytest.raises(ValueError, match=r"w\.pkl does not say which activation .*'sigmoid' or"):
         load_bytes(tmp_path, write(one_layer()), None)
@@ -278,6 +237,9 @@ def test_the_activation_is_the_files_or_the_one_that_is_named(tmp_path, write):
 
 # what is refused
 
+ITSELF = []
+ITSELF.append(ITSELF)
+NO_ARRAYS = ["W1", None, 5, [1.0, 2.0], {"W1": [[1.0]]}, {1, 2}]
 FOREIGN = {
     "PyTorch": (zip_of(archive_data_pkl=b"\x80\x02}q\x00."), "a file of PyTorch"),
     "PyTorch, before 1.6": (pickle.dumps(0x1950A86A20F9469CFC6C, 2), "a file of PyTorch"),
@@ -287,19 +249,16 @@ FOREIGN = {
     "JSON": (b' {"sizes": [784, 30, 10]}', "JSON"),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
     "web page": (b"\n<!DOCTYPE html><html>", "a web page"),
-    "Git LFS": (
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:",
-        "Git LFS.*git lfs pull",
-    ),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS.*git lfs pull"),
     "npy": (b"\x93NUMPY\x01\x00v\x00{'descr'", r"a single array \(\.npy\)"),
     "gzip": (b"\x1f\x8b\x08\x00", "packed by gzip: unpack it first"),
     "nothing": (b"", "empty"),
     "text": (b"0.1 0.2 0.3\n", "not a readable file of plain NumPy arrays"),
-    "another zip": (zip_of(word_document_xml=b"<w/>"), "holds no array of numbers"),
-    "scikit-learn": (
-        b"\x80\x02csklearn.svm\nSVC\n.",
-        r"names sklearn\.svm\.SVC, which was not run",
-    ),
+    **{repr(content): (pickle.dumps(content), "no array of numbers") for content in NO_ARRAYS},
+    "objects in an npz file": (npz([np.array([None])]), "Object arrays cannot be loaded"),
+    "itself": (pickle.dumps(ITSELF), "recursion"),
+    "another zip": (zip_of(word_document_xml=b"<w/>"), "no array of numbers"),
+    "scikit-learn": (b"csklearn.svm\nSVC\n.", r"names sklearn\.svm\.SVC, which was not run"),
 }
 
 
@@ -311,107 +270,55 @@ def test_a_file_of_another_form_is_named(tmp_path, data, form):
         assert 'network.params["W1"], network.params["b1"] = W1, b1' in str(told.value)
 
 
-@pytest.mark.parametrize("write", [npz, pickle.dumps], ids=["npz", "pickle"])
+@both
 @pytest.mark.parametrize(
-    ("arrays", "shapes"),
+    ("arrays", "told"),
     [
-        ({}, "no array of numbers"),
-        (one_layer(W2=np.ones((2, 4))), r"W1 \(3, 2\), b1 \(2,\), W2 \(2, 4\)$"),
-        (one_layer(mask=np.ones(2)), r"mask \(2,\)"),
-        (one_layer(W1=np.ones((3, 2, 1))), r"W1 \(3, 2, 1\)"),
-        (one_layer(W1=np.ones(())), r"holds b1 \(2,\)$"),
-        (one_layer(b1=np.ones(3), W2=np.ones((2, 2)), b2=np.ones(2)), r"b1 \(3,\)"),
-        (one_layer(W1=np.ones((3, 4)), b1=np.ones((2, 2))), r"b1 \(2, 2\)"),
-        (one_layer(W2=np.ones((3, 4)), b2=np.ones(4)), r"W2 \(3, 4\), b2 \(4,\)"),
-        (one_layer(W1=np.ones((0, 2))), r"W1 \(0, 2\)"),
-        (one_layer(W1=np.ones((3, 0)), b1=np.ones(0)), r"W1 \(3, 0\)"),
-        (one_layer(W1=np.ones((3, 2), complex)), r"holds b1 \(2,\)$"),
-        (one_layer(b1=np.ones(2, [("x", "f4")])), r"holds W1 \(3, 2\)$"),
+        ({}, "a network's file holds W1, b1, .* but this one holds no array of numbers$"),
+        (one_layer(W2=np.ones((2, 4))), r"one holds W1 \(3, 2\), b1 \(2,\), W2 \(2, 4\)$"),
+        (one_layer(mask=np.ones(2)), r"one holds .*mask \(2,\)"),
+        (one_layer(W1=np.ones((3, 2, 1))), r"one holds W1 \(3, 2, 1\)"),
+        (one_layer(W1=np.ones(())), r"one holds b1 \(2,\)$"),
+        (one_layer(b1=np.ones(3), W2=np.ones((2, 2)), b2=np.ones(2)), r"one holds .*b1 \(3,\)"),
+        (one_layer(W1=np.ones((3, 4)), b1=np.ones((2, 2))), r"one holds .*b1 \(2, 2\)"),
+        (one_layer(W2=np.ones((3, 4)), b2=np.ones(4)), r"one holds .*W2 \(3, 4\), b2 \(4,\)"),
+        (one_layer(W1=np.ones((0, 2))), r"one holds W1 \(0, 2\)"),
+        (one_layer(W1=np.ones((3, 0)), b1=np.ones(0)), r"one holds W1 \(3, 0\)"),
+        (one_layer(W1=np.ones((3, 2), complex)), r"one holds b1 \(2,\)$"),
+        (one_layer(b1=np.ones(2, [("x", "f4")])), r"one holds W1 \(3, 2\)$"),
+        (one_layer(W1=np.array([[1, 1], [np.nan, 1], [1, 1]])), "W1 holds nan or infinity"),
+        *[(one_layer(b1=np.array([1, v])), "b1 holds nan") for v in (np.nan, np.inf, -np.inf)],
     ],
 )
-def test_arrays_that_are_not_whole_layers_are_listed(tmp_path, write, arrays, shapes):
-    with pytest.raises(ValueError, match=rf"w\.pkl: a network's file holds W1, b1, .*{shapes}"):
+def test_arrays_that_are_not_whole_layers_of_numbers_are_told(tmp_path, write, arrays, told):
+    with pytest.raises(ValueError, match=rf"w\.pkl: .*{told}"):
         load_bytes(tmp_path, write(arrays))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["W1", "b1"])
-def test_numbers_that_are_not_finite_are_told(tmp_path, name, value):
-    arrays = one_layer()
-    arrays[name].flat[1] = value
-    for data in (npz(arrays), pickle.dumps(arrays)):
-        with pytest.raises(ValueError, match=rf"w\.pkl: {name} holds nan or infinity"):
-            load_bytes(tmp_path, data)
-
-
-def itself():
-    content = []
-    content.append(content)
-    return content
-
-
-@pytest.mark.parametrize("content", ["W1", None, 5, [1.0, 2.0], {"W1": [[1.0]]}, {1, 2}, itself()])
-def test_a_pickle_of_something_else_is_told(tmp_path, content):
-    with pytest.raises(ValueError, match=r"w\.pkl: .*(no array of numbers|recursion)"):
-        load_bytes(tmp_path, pickle.dumps(content))
 
 
 # files that mean harm, and damaged ones
 
 
-class Call:
-    """Pickles as a call of a function."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
-HARM = {
-    "system": lambda path: Call(os.system, f'echo > "{path}"'),
-    "eval": lambda path: Call(eval, f"open({str(path)!r}, 'w').close()"),
-    "save": lambda path: Call(np.save, str(path), 1),
-}
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-@pytest.mark.parametrize("name", HARM)
-def test_a_call_in_a_pickle_is_named_and_not_run(tmp_path, protocol, name):
-    mark = tmp_path / "mark.npy"
-    data = pickle.dumps(one_layer(W1=HARM[name](mark)), protocol)
-    with pytest.raises(ValueError, match=rf"w\.pkl: .* names \w+\.{name}, which was not run"):
-        load_bytes(tmp_path, data)
-    assert not mark.exists()
-    pickle.loads(data)  # noqa: S301 - to see that it would have done harm
-    assert mark.exists()
-
-
 @pytest.mark.parametrize(
-    ("opcodes", "name"),
+    ("data", "name"),
     [
-        (b"(S'echo > mark'\nios\nsystem\n.", "os.system"),
-        (b"(cos\nsystem\nS'echo > mark'\no.", "os.system"),
-        (b"\x80\x02cos\nsystem\nU\x0becho > mark\x85\x81.", "os.system"),
-        (b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93.", "numpy.ndarray.tofile"),
-        (b"c_codecs\ndecode\n.", "_codecs.decode"),
-        (b"c__builtin__\neval\n.", "__builtin__.eval"),
+        (b"cos\nsystem\n(S'echo > mark'\ntR.", r"os\.system"),
+        (b"\x80\4\x8c\2os\x8c\6system\x93\x8c\x0becho > mark\x85R.", r"os\.system"),
+        (b"(S'echo > mark'\nios\nsystem\n.", r"os\.system"),
+        (b"(cos\nsystem\nS'echo > mark'\no.", r"os\.system"),
+        (b'c__builtin__\neval\n(S\'open("mark", "w").close()\'\ntR.', r"__builtin__\.eval"),
+        (b"cnumpy\nsave\n(S'mark'\nI1\ntR.", r"numpy\.save"),
+        (b"\x80\4\x8c\5numpy\x8c\x0endarray.tofile\x93.", r"numpy\.ndarray\.tofile"),
+        (b"c_codecs\ndecode\n.", r"_codecs\.decode"),
     ],
 )
-def test_no_other_opcode_reaches_a_name_that_is_not_known(tmp_path, monkeypatch, opcodes, name):
+def test_a_call_in_a_pickle_is_named_and_not_run(tmp_path, monkeypatch, data, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=rf"w\.pkl: .* names {re.escape(name)}, which was not run"):
-        load_bytes(tmp_path, opcodes)
+    with pytest.raises(ValueError, match=rf"w\.pkl: .* names {name}, which was not run"):
+        load_bytes(tmp_path, data)
     assert os.listdir() == ["w.pkl"]
-
-
-def test_an_npz_file_with_objects_is_told_and_nothing_is_run(tmp_path):
-    mark = tmp_path / "mark"
-    harm = np.array([Call(os.mkdir, str(mark))], dtype=object)
-    with pytest.raises(ValueError, match=r"w\.pkl: .*Object arrays cannot be loaded"):
-        load_bytes(tmp_path, npz(one_layer(W1=harm)))
-    assert not mark.exists()
+    if b"mark" in data:
+        pickle.loads(data)  # noqa: S301 - to see that it would have done harm
+        assert len(os.listdir()) == 2
 
 
 def test_a_file_that_is_or_unpacks_to_more_than_the_limit_is_refused(tmp_path, monkeypatch):
@@ -433,40 +340,26 @@ def npy_header(shape):
     return header.getvalue()
 
 
-@pytest.mark.parametrize(
-    "member",
-    [npy_header((10**15,)), npy_header((4,)) + bytes(15), npy_header((-1, -1)), b"\x93NUMPY"],
-    ids=["vast", "cut off", "negative", "no header"],
-)
-def test_an_npz_file_with_a_bad_member_is_told(tmp_path, member):
-    with pytest.raises(ValueError, match=r"w\.pkl: not a readable file"):
-        load_bytes(tmp_path, zip_of(W1_npy=member))
+WHOLE = [npz(layers()), pickle.dumps(layers(), 2), pickle.dumps(layers(), 5)]
+DAMAGED = [
+    *[data[: int(share * len(data))] for data in WHOLE for share in (0.02, 0.3, 0.9, 0.999)],
+    zip_of(W1_npy=npy_header((10**15,))),
+    zip_of(W1_npy=npy_header((4,)) + bytes(15)),  # the last number lacks a byte
+    zip_of(W1_npy=npy_header((-1, -1))),
+    zip_of(W1_npy=b"\x93NUMPY"),
+    npz(one_layer()).replace(np.ones((3, 2)).tobytes(), bytes(48)),  # the checksum is of others
+]
 
 
-WHOLE = {
-    "npz": npz(layers()),
-    "pickle2": pickle.dumps(layers(), 2),
-    "pickle5": pickle.dumps(layers()),
-}
-
-
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
-@pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
-def test_a_file_that_was_cut_off_is_told(tmp_path, data, share):
+@pytest.mark.parametrize("k", range(len(DAMAGED)))
+def test_a_file_that_is_damaged_is_told(tmp_path, k):
     with pytest.raises(ValueError, match=r"w\.pkl: not a readable file of plain NumPy arrays"):
-        load_bytes(tmp_path, data[: int(share * len(data))])
-
-
-def test_numbers_in_an_npz_file_that_were_damaged_are_told(tmp_path):
-    data, numbers = npz(one_layer()), np.ones((3, 2)).tobytes()
-    assert numbers in data
-    with pytest.raises(ValueError, match=r"w\.pkl: not a readable file .*CRC"):
-        load_bytes(tmp_path, data.replace(numbers, bytes(48)))
+        load_bytes(tmp_path, DAMAGED[k])
 
 
 SMALL = {
     "npz": npz(one_layer()),
-    "python 2": python2_pickle(np.ones((3, 2), "f4"), np.ones(2, "f4")),
+    "python 2": python2_pickle({"W1": np.ones((3, 2), "f4"), "b1": np.ones(2, "f4")}),
     **{f"pickle{p}": pickle.dumps(one_layer(), p) for p in (0, 2, 5)},
     **{f"{start!r} …": start for start in (b"", b"PK\x03\x04", b"\x80\x02}", b"\x80\x04")},
 }
@@ -474,7 +367,7 @@ SMALL = {
 
 @pytest.mark.filterwarnings("ignore")  # of NumPy or Python, about what a damaged file holds
 @pytest.mark.parametrize("original", SMALL.values(), ids=SMALL)
-@settings(max_examples=100, **patient)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_change_of_a_file_is_read_or_told(tmp_path_factory, original, data):
     path = tmp_path_factory.getbasetemp() / "mutated.pkl"
