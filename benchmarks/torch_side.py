@@ -93,10 +93,7 @@ class Torch(Side):
 
 def predictor(network, cores):
     """Return a function that asks a copy of `network` for the labels of images."""
-    pairs = [
-        (torch.tensor(W.T.copy()), torch.tensor(b))
-        for W, b in layers(network)
-    ]
+    pairs = [(torch.tensor(W.T.copy()), torch.tensor(b)) for W, b in layers(network)]
     activate = {"relu": torch.relu, "sigmoid": torch.sigmoid}[network.activation]
 
     def ask(X):
