@@ -62,7 +62,7 @@ def plot_probabilities(probs, label=None, *, ax=None):
     colors[predicted] = RIGHT if label in (None, predicted) else WRONG
     if label is not None:
         hatches[label] = "///"
-        ax.set_title(f"predicted {predicted}, label {label} (hatched)")
+        ax.set_title(f"predicted {predicted}, label {label} (hatched)", loc="left")
     bars = ax.bar(classes, probs, color=colors, hatch=hatches, edgecolor="white")
     ax.bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in probs], padding=2, fontsize=9)
     ax.set(xticks=classes, ylim=(0, 1.12), xlabel="digit", ylabel="probability")

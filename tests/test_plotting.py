@@ -108,7 +108,7 @@ def test_probabilities_are_bars_and_the_right_one_is_hatched():
     ax = plot_probabilities([0.2, 0.7, 0.1], label=2)
     assert [bar.get_height() for bar in ax.patches] == [0.2, 0.7, 0.1]
     assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True]
-    assert ax.get_title() == "predicted 1, label 2 (hatched)"
+    assert ax.get_title(loc="left") == "predicted 1, label 2 (hatched)"
     assert not any(bar.get_hatch() for bar in plot_probabilities([[0.2, 0.8]]).patches)
 
 
