@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from functools import cache, partial
+from functools import cache
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
@@ -26,8 +26,6 @@ PATIENCE = 10  # seconds without any worker, after which a sweep on a cluster en
 class Processes:
     """Processes of this computer, one a core; all look at the same images, in files."""
 
-    tries = 2  # of a run whose worker dies
-
     def __init__(self, arrays, n_jobs):
         from pebble import ProcessPool  # here, so that the workers need not import it
 
@@ -36,13 +34,9 @@ class Processes:
             sys.exit("In a script, put the sweep under `if __name__ == '__main__':`")
         self.n_jobs = n_jobs
         self.folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
-        try:
-            for k, array in enumerate(arrays):
-                np.save(Path(self.folder.name, f"{k}.npy"), array)
-            self.pool = ProcessPool(n_jobs, 0, _begin, [self.folder.name], get_context("spawn"))
-        except BaseException:
-            self.folder.cleanup()
-            raise
+        for k, array in enumerate(arrays):
+            np.save(Path(self.folder.name, f"{k}.npy"), array)
+        self.pool = ProcessPool(n_jobs, 0, _begin, [self.folder.name], get_context("spawn"))
 
     def submit(self, function, *args):
         return self.pool.schedule(_with_arrays, (function, args, self.folder.name))
@@ -53,15 +47,13 @@ class Processes:
     def close(self):
         try:
             # a worker that is stopped while it still starts would print a traceback
-            while self.pool.active and self._n_begun() < self.n_jobs:
+            begun = lambda p: Path(self.folder.name, str(p.pid)).exists()  # noqa: E731
+            while self.pool.active and sum(map(begun, active_children())) < self.n_jobs:
                 time.sleep(0.05)
         finally:
             self.pool.stop()
             self.pool.join()
             self.folder.cleanup()
-
-    def _n_begun(self):
-        return sum(Path(self.folder.name, str(p.pid)).exists() for p in active_children())
 
 
 def n_cores():
@@ -98,8 +90,6 @@ class Cluster:
     that hold them die (dask/distributed#3149).
     """
 
-    tries = 1
-
     def __init__(self, arrays, client):
         import dask
 
@@ -132,27 +122,22 @@ def _as_they_end(futures, look=lambda: None):
     ended = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
-    for _ in futures:
-        future = _patiently(ended.get, queue.Empty, look)
-        # on a cluster its worker may die even now, and then it is done again
-        yield future, _patiently(partial(_outcome, future), TimeoutError, look)
-
-
-def _outcome(future, timeout):
-    try:
-        return future.result(timeout)
-    except TimeoutError:
-        raise
-    except Exception as error:
-        return error
-
-
-def _patiently(wait, too_long, look):
-    while True:
+    n_left = len(futures)
+    while n_left:
         try:
-            return wait(timeout=1)
-        except too_long:
+            future = ended.get(timeout=1)
+            outcome = future.result(timeout=1)
+        except queue.Empty:
             look()
+            continue
+        except TimeoutError:  # on a cluster its worker died even now: it is done again
+            ended.put(future)
+            look()
+            continue
+        except Exception as error:
+            outcome = error
+        n_left -= 1
+        yield future, outcome
 
 
 # planning for more workers than there are

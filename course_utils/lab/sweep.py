@@ -26,6 +26,7 @@ N_POINTS = 200  # of a loss curve
 OPTIONS = {"hidden": 20, **_checks.options_of(Network, sgd)}  # with what they are if left out
 NUMBERS = ("accuracy", "best_accuracy", "final_loss", "seconds")
 RESULTS = (*NUMBERS, "worker", "status", "message", "accuracies", "loss")
+LOST = "its worker died (was it killed, or out of memory?), or it could not be sent to one: {}: {}"
 
 
 def sweep(
@@ -75,8 +76,7 @@ def sweep(
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.random((40, 4)), np.arange(40) % 2
+    >>> X, y = np.random.default_rng(0).random((40, 4)), np.arange(40) % 2
     >>> table = sweep({"hidden": [2, 3]}, X, y, validation=(X, y), n_jobs=1, progress=False)
     >>> table[["hidden", "seed", "status"]]
        hidden  seed status
@@ -101,10 +101,8 @@ def sweep(
             ended_by = f"{type(error).__name__}: {error}"
     if ended_by:
         later = "the same call goes on from here" if search.checkpoint else "the others are not"
-        print(
-            f"{ended_by}: {len(search.rows)} of {total} runs have finished and are in "
-            f"the table; {later}."
-        )
+        n = f"{len(search.rows)} of {total} runs"
+        print(f"{ended_by}: {n} have finished and are in the table; {later}.")
     return search.table()
 
 
@@ -117,16 +115,14 @@ class Search:
     def __init__(
         self, grid, X, y, validation, repeats=1, n_jobs=None, client=None, checkpoint=None
     ):
+        self.n_jobs, self.client = n_cores() if n_jobs is None else n_jobs, client
         _checks.whole_number("repeats", repeats)
-        n_jobs = n_cores() if n_jobs is None else n_jobs
-        _checks.whole_number("n_jobs", n_jobs)
+        _checks.whole_number("n_jobs", self.n_jobs)
         settings = _settings(grid)
         self.options = list(dict.fromkeys(name for setting in settings for name in setting))
         wide = any(setting.get("dtype") == "float64" for setting in settings)
-        network = Network(
-            [np.shape(X)[-1] if np.ndim(X) else 1, N_CLASSES],
-            dtype="float64" if wide else "float32",
-        )
+        n_in = np.shape(X)[-1] if np.ndim(X) else 1
+        network = Network([n_in, N_CLASSES], dtype="float64" if wide else "float32")
         self.data = *_checks.examples(network, X, y), *_checks.validation(network, validation)
         runs = [(setting, seed) for setting in settings for seed in range(repeats)]
         self.planned = {_key(OPTIONS | setting, seed): (setting, seed) for setting, seed in runs}
@@ -136,11 +132,6 @@ class Search:
             for name, result in self.checkpoint.results.items():
                 if name in self.planned:
                     self._add(name, result)
-        self._pool = lambda n_runs: (
-            Processes(self.data, min(n_jobs, n_runs))
-            if client is None
-            else Cluster(self.data, client)
-        )
 
     def results(self):
         """Do the runs that are left, and yield each row as it is finished.
@@ -150,23 +141,27 @@ class Search:
         left = [name for name in self.planned if name not in self.rows]
         # the longest first: then no worker is left with a long one when the others have finished
         left.sort(key=lambda name: -_work(self.planned[name][0], self.data[0]))
-        tries = 0
+        lost = set()
         while left:
-            lost = {}
-            tries += 1
             with closing(self._pool(len(left))) as pool:
                 futures = {pool.submit(train_once, *self.planned[name]): name for name in left}
+                left = []
                 for future, result in pool.as_completed(futures):
                     name = futures[future]
-                    if isinstance(result, Exception):
-                        lost[name] = result
-                        if tries < pool.tries:
-                            continue  # once more, when the others are done
-                        result = _result("failed", _LOST.format(type(result).__name__, result))
-                    else:
+                    if not isinstance(result, Exception):
                         self._write_down(name, result)
+                    elif self.client or name in lost:  # Dask itself tries a run again
+                        result = _result("failed", LOST.format(type(result).__name__, result))
+                    else:  # once more, when the others are done
+                        lost.add(name)
+                        left.append(name)
+                        continue
                     yield self._add(name, result)
-            left = list(lost) if tries < pool.tries else []
+
+    def _pool(self, n_runs):
+        if self.client is None:
+            return Processes(self.data, min(self.n_jobs, n_runs))
+        return Cluster(self.data, self.client)
 
     def table(self):
         """Return what has finished, in the order of the grid, as a DataFrame."""
@@ -189,9 +184,6 @@ class Search:
             write = partial(self.checkpoint.add, name, result)
             if not _files.try_to(write, self.checkpoint.path, "the sweep"):
                 self.checkpoint = None  # its last line may be torn; nothing may follow that
-
-
-_LOST = "its worker died (was it killed, or out of memory?), or it could not be sent to one: {}: {}"
 
 
 def train_once(setting, seed, X, y, X_val, y_val):
@@ -254,10 +246,7 @@ def _settings(grid):
         for name, values in grid.items():
             _check_name(name)
             if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-                raise ValueError(
-                    f"grid[{name!r}] must be a list of values to try, such as [{values!r}], but is "
-                    f"{values!r}"
-                )
+                raise ValueError(f"grid[{name!r}] must be a list of values, such as [{values!r}]")
         every = itertools.product(*grid.values())
         grid = [dict(zip(grid, values, strict=True)) for values in every]
     settings = []
@@ -273,11 +262,9 @@ def _settings(grid):
 
 def _check_name(name):
     if name not in OPTIONS:
-        hints = {"layer_sizes": "; the units in the hidden layers are 'hidden'"}
-        seeds = "; the seeds are 0, 1, 2, …: say how many with repeats"
         raise ValueError(
-            f"a grid has no option {name!r}; its keys must be among {', '.join(OPTIONS)}"
-            f"{(hints | {'rng': seeds, 'seed': seeds}).get(name, '')}"
+            f"a grid has no option {name!r}; its keys must be among {', '.join(OPTIONS)}; 'hidden' "
+            "are the units in the hidden layers, and repeats says how many seeds are tried"
         )
 
 
@@ -317,25 +304,21 @@ class Checkpoint:
             digest.update(np.ascontiguousarray(array))
         self.path, self.data, self.results = Path(path), digest.hexdigest(), {}
         content = self.path.read_bytes() if self.path.exists() else b""
-        *lines, torn = content.split(b"\n")
-        for number, line in enumerate(lines, 1):
+        *lines, last = content.split(b"\n")
+        is_torn = last[: len(self.START)] == self.START[: len(last)]
+        for number, line in enumerate(lines if is_torn else [*lines, last], 1):
             try:
                 fields = json.loads(line)
                 name, result = _key(*fields["run"]), {key: fields["result"][key] for key in RESULTS}
             except (ValueError, TypeError, KeyError):
-                raise self._wrong(number) from None
+                raise ValueError(
+                    "checkpoint must be a new file or one that a sweep has written, but line "
+                    f"{number} of {path} is no run; choose another path"
+                ) from None
             if fields["data"] == self.data:
                 self.results[name] = result
-        if torn[: len(self.START)] != self.START[: len(torn)]:
-            raise self._wrong(len(lines) + 1)
-        if torn:
-            os.truncate(self.path, len(content) - len(torn))
-
-    def _wrong(self, number):
-        return ValueError(
-            f"checkpoint must be a new file or one that a sweep has written, but line {number} of "
-            f"{self.path} is no run; choose another path"
-        )
+        if is_torn and last:
+            os.truncate(path, len(content) - len(last))
 
     def add(self, name, result, path):
         """Write a run, and return when it is on the disk."""
