@@ -64,9 +64,7 @@ def labels(y, n_classes):
 def probabilities(probs, y):
     probs = as_float(probs)
     if probs.ndim != 2 or len(probs) == 0:
-        raise ValueError(
-            f"probs must have the shape (n, k), one row an image, n at least 1, but has {probs.shape}"
-        )
+        raise ValueError(f"probs must have the shape (n, k), n at least 1, but has {probs.shape}")
     y = labels(y, probs.shape[1])
     if len(y) != len(probs):
         raise ValueError(f"there are {len(probs)} rows of probabilities, but {len(y)} labels")
@@ -139,9 +137,7 @@ def one_row(probs):
     if probs.ndim == 2 and len(probs) == 1:
         probs = probs[0]
     if probs.ndim != 1 or probs.size == 0:
-        raise ValueError(
-            f"probs must be those of one image, shape (k,), but has {probs.shape}; take a row, probs[0]"
-        )
+        raise ValueError(f"probs must be of one image, shape (k,), not {probs.shape}: try probs[0]")
     return probs
 
 
@@ -256,10 +252,7 @@ def idx_start(start, types):
 
 def no_folder_beside(source, data_dir):
     if data_dir is not None:
-        raise ValueError(
-            f"source={source!r} and data_dir={str(data_dir)!r} ask for two different things; leave "
-            "one of them out"
-        )
+        raise ValueError(f"source={source!r} contradicts data_dir; leave one of them out")
 
 
 def may_be_other(source, files):
@@ -286,15 +279,13 @@ def all_files(name, folder, parts, files):
     if not missing:
         return files
     wanted = ", ".join(f"{p}-idx{3 if 'images' in p else 1}-ubyte.gz" for p in missing)
-    there = []
+    there, lies = [], f"there is no folder {os.path.abspath(folder)}"
     if os.path.isdir(folder):
         there = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(folder))
-        lies = f"in it there is {', '.join(there[:8])}{' …' * (len(there) > 8)}"
-        lies = lies if there else "it is empty"
+        some = f"{', '.join(there[:8])}{' …' * (len(there) > 8)}"
+        lies = f"in it there is {some}" if there else "it is empty"
     elif os.path.exists(folder):
         there, lies = [os.path.basename(folder)], "that is a file, not a folder"
-    else:
-        lies = f"there is no folder {os.path.abspath(folder)}"
     hints = [f" ({f} is {h})" for end, h in WRAPPINGS.items() for f in there if f.endswith(end)]
     raise FileNotFoundError(
         f"{name} is {folder!r}, but {lies}{''.join(hints[:1])}. It must hold {wanted}, unpacked or "
@@ -303,14 +294,12 @@ def all_files(name, folder, parts, files):
 
 
 def images_and_labels(images_path, labels_path, X, y):
-    for path, array, form, fits in (
+    for path, a, form, fits in (
         (images_path, X, "images of 28×28 bytes", X.shape[1:] == (28, 28)),
         (labels_path, y, "one byte a label", y.ndim == 1),
     ):
-        if array.dtype != np.uint8 or not fits:
-            raise ValueError(
-                f"{path}: must hold {form}, but holds {array.dtype} of shape {array.shape}"
-            )
+        if a.dtype != np.uint8 or not fits:
+            raise ValueError(f"{path}: must hold {form}, but holds {a.dtype} of shape {a.shape}")
     if len(X) != len(y):
         raise ValueError(f"{labels_path}: {len(y):,} labels for {len(X):,} images")
     return X, y

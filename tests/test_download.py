@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import http.server
-import json
 import os
 import shutil
 import socket
@@ -26,11 +25,10 @@ NO_SERVER = f"MNIST is not on this computer, and no server that offers it answer
 SO = " So these are the offline digits, not MNIST.\n"
 FILES = small_mnist()[0]
 NAMES = list(FILES)
+DEAD = "http://127.0.0.1:1/"  # nobody listens there
 # faults of a server
-STATUS = {"broken": 500, "missing": 404, "forbidden": 403, "busy": 503}
-AT_ONCE = ["dead", "silent", *STATUS]  # it does not even say that it is there
+AT_ONCE = ["dead", "silent", "broken"]  # it does not even say that it is there
 BODIES = {  # what is sent of a file
-    "cut to nothing": lambda data: b"",
     "cut": lambda data: data[: len(data) // 2],
     "stall": lambda data: data[: len(data) // 2],
     "flipped": lambda data: flipped(data, len(data) // 2),
@@ -44,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers /FAULT/NAME with the file NAME, and with one of the faults above or none."""
 
     def do_HEAD(self):
-        fault, name = self.path.strip("/").replace("%20", " ").split("/")
+        fault, name = self.path.strip("/").split("/")
         self.server.requests.append((self.command, fault, name))
         with contextlib.suppress(OSError):  # the other side has hung up
             self.answer(fault, self.server.files[name])
@@ -54,11 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, fault, data):
         if fault == "silent":
             self.server.closing.wait()
-        while fault == "drip" and not self.server.closing.wait(0.05):
-            self.wfile.write(b"H")  # one byte of the header after another, without end
-        is_gone = fault == "gone" and self.command == "GET"
-        if is_gone or fault in STATUS:
-            self.send_error(404 if is_gone else STATUS[fault])
+        if fault == "broken" or (fault == "gone" and self.command == "GET"):
+            self.send_error(500 if fault == "broken" else 404)
             return
         body = BODIES.get(fault, bytes)(data)
         self.send_response(302 if fault == "elsewhere" else 200)
@@ -89,7 +84,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def mirror(self, fault):
         """Return the address of a mirror with this fault."""
-        return f"http://127.0.0.1:{self.server_port}/{fault}/"
+        return DEAD if fault == "dead" else f"http://127.0.0.1:{self.server_port}/{fault}/"
 
     def downloads(self):
         """Return which files were asked for, not which mirrors answer."""
@@ -106,27 +101,16 @@ def server():
 
 
 @pytest.fixture
-def closed_port():
-    """Return an address where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # without listen: it refuses, and nobody else gets it
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/"
-
-
-@pytest.fixture
-def use(server, closed_port, monkeypatch):
-    """Set the mirrors: a fault each, or "dead"."""
-
-    def use(*faults):
-        mirrors = [closed_port if f == "dead" else server.mirror(f) for f in faults]
-        monkeypatch.setattr(_download, "MIRRORS", tuple(mirrors))
-
-    return use
+def use(server, monkeypatch):
+    """Set the mirrors by their faults, or "good"."""
+    return lambda *faults: monkeypatch.setattr(
+        _download, "MIRRORS", tuple(map(server.mirror, faults))
+    )
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch):
-    """Make a project folder and a cache folder to write to, and a small MNIST official."""
+def own(tmp_path, monkeypatch):
+    """Make a project and a cache to write to, and a small MNIST official; return data/mnist."""
     make_official(monkeypatch, FILES)
     for name in ("MNIST_DIR", "MNIST_SOURCE"):
         monkeypatch.delenv(name, raising=False)
@@ -134,6 +118,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "__file__", str(tmp_path / "project/course_utils/_download.py"))
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
     shutil.copytree(OFFLINE_DIGITS, tmp_path / "project" / "data" / "uci-digits")
+    return tmp_path / "project" / "data" / "mnist"
 
 
 @pytest.fixture(autouse=True)
@@ -154,11 +139,6 @@ def timeouts(monkeypatch):
 
         monkeypatch.setattr(requests, name, patient)
     return asked_for
-
-
-@pytest.fixture
-def own(tmp_path):
-    return tmp_path / "project" / "data" / "mnist"
 
 
 @pytest.fixture
@@ -242,14 +222,10 @@ def test_message_says_what_was_wrong_with_each_mirror(use, server):
     )
 
 
-@pytest.mark.parametrize("fault", ["drip", "name server"])
-def test_offline_digits_where_a_server_never_comes_to_an_end(
-    use, server, capsys, monkeypatch, fault
-):
-    use("drip")
+def test_offline_digits_where_a_name_server_never_answers(use, server, capsys, monkeypatch):
+    use("good")
     monkeypatch.setattr(_download, "ASKING", 0.3)
-    if fault == "name server":
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **options: server.closing.wait())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **options: server.closing.wait())
     assert load_mnist().source == "uci-digits"
     assert capsys.readouterr() == (NO_SERVER + SO, "")
     with pytest.raises(OSError, match="not on this computer") as caught:
@@ -258,12 +234,9 @@ def test_offline_digits_where_a_server_never_comes_to_an_end(
 
 
 @pytest.mark.filterwarnings("error")  # as pytest turns an error in a thread into a warning
-@pytest.mark.parametrize(
-    "proxy", ["dead", "http://", "://", "http://[", "http://a..b", "socks9://127.0.0.1:1"]
-)
-def test_proxy_that_leads_nowhere(use, closed_port, monkeypatch, capsys, proxy):
+@pytest.mark.parametrize("proxy", [DEAD, "http://[", "http://a..b", "socks9://127.0.0.1:1"])
+def test_proxy_that_leads_nowhere(use, monkeypatch, capsys, proxy):
     use("good", "good")
-    proxy = closed_port if proxy == "dead" else proxy
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy)
     for name in ("NO_PROXY", "no_proxy"):
@@ -272,13 +245,19 @@ def test_proxy_that_leads_nowhere(use, closed_port, monkeypatch, capsys, proxy):
     assert capsys.readouterr() == (NO_SERVER + SO, "")
 
 
-def test_what_is_already_there_is_kept_when_the_mirrors_fail(use, server, own):
+def test_only_damaged_files_are_replaced_and_the_rest_is_kept_when_the_mirrors_fail(
+    use, server, own
+):
     use("good")
+    second, last = ({name: flipped(FILES[name], 20)} for name in NAMES[1::2])
+    write_files(own, FILES | second | last)
     server.files = FILES | {NAMES[-1]: b"wrong"}
     assert load_mnist().source == "uci-digits"
-    assert contents(own) == {name: FILES[name] for name in NAMES[:-1]}
+    assert contents(own) == FILES | last
+    assert server.downloads() == [("good", name) for name in NAMES[1::2]]
     server.files, server.requests = FILES, []
     assert load_mnist().source == "mnist"
+    assert contents(own) == FILES
     assert server.downloads() == [("good", NAMES[-1])]
 
 
@@ -300,18 +279,6 @@ def test_cache_folder_is_used_where_the_project_cannot_be_written(use, server, o
     assert server.requests == []
 
 
-@pytest.mark.parametrize("where", ["own", "cache"])
-def test_damaged_file_in_a_folder_for_downloads_is_replaced(use, server, own, cache, where):
-    use("good")
-    folder = {"own": own, "cache": cache}[where]
-    write_files(folder, FILES | {NAMES[1]: flipped(FILES[NAMES[1]], 20)})
-    if where == "cache":
-        own.write_text("")
-    assert load_mnist().source == "mnist"
-    assert contents(folder) == FILES
-    assert server.downloads() == [("good", NAMES[1])]
-
-
 def test_a_file_of_another_user_is_used(use, own, monkeypatch):
     use("good")
     write_files(own, {NAMES[1]: FILES[NAMES[1]]})
@@ -327,16 +294,14 @@ def test_a_file_of_another_user_is_used(use, own, monkeypatch):
 # in processes of their own
 
 IN_A_PROCESS = """
-import json, sys
 from pathlib import Path
 from course_utils import _download, load_mnist
-
-settings = json.loads(sys.argv[1])
-_download.MIRRORS, _download.CHECKSUMS = settings["mirrors"], settings["checksums"]
-_download.folders = lambda: [Path(folder) for folder in settings["folders"]]
+_download.MIRRORS, _download.CHECKSUMS = [{mirror!r}], {checksums}
+_download.folders = lambda: [Path(folder) for folder in {folders}]
 _download.ANSWER = _download.ASKING = 60
-print(load_mnist(source=settings["source"]))
+print(load_mnist(source={source!r}))
 """
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
 
 
 @pytest.fixture
@@ -346,14 +311,9 @@ def start(server):
 
         def start(*folders, mirror="good", source="mnist", first=""):
             settings = {"folders": list(map(str, folders)), "checksums": _download.CHECKSUMS}
-            settings |= {"mirrors": [server.mirror(mirror)], "source": source}
-            process = subprocess.Popen(
-                [sys.executable, "-c", first + IN_A_PROCESS, json.dumps(settings)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
+            settings |= {"mirror": server.mirror(mirror), "source": source}
+            code = first + IN_A_PROCESS.format(**settings)
+            process = subprocess.Popen([sys.executable, "-c", code], **PIPES)
             at_the_end.enter_context(process)
             at_the_end.callback(process.kill)
             return process

@@ -66,17 +66,14 @@ def test_an_empty_image_gives_zeros():
 def test_a_digit_heavy_at_one_end_stays_inside():
     ink = np.full((200, 100), 0.004)
     ink[:20] = 1
-    form = to_mnist_form(ink)
-    assert form.shape == (28, 28)
-    rows = np.flatnonzero(form.any(axis=1))
-    assert np.ptp(rows) == 19
+    assert np.ptp(np.flatnonzero(to_mnist_form(ink).any(axis=1))) == 19
 
 
 @pytest.mark.parametrize(
     ("image", "named"),
     [
-        *((np.zeros(shape), r"shape \(height, width\)") for shape in [(784,), (28, 28, 3), ()]),
-        *((np.full((5, 5), x), "from 0 to 1 ") for x in (-0.1, 1.5, np.nan, np.inf)),
+        (np.zeros(784), r"shape \(height, width\)"),
+        *((np.full((5, 5), x), "from 0 to 1 ") for x in (-0.1, 1.5, np.nan)),
         (np.full((5, 5), 256), "from 0 to 255"),
         (np.full((5, 5), "a"), "array of numbers"),
     ],
@@ -91,24 +88,19 @@ def test_what_is_no_grey_image_is_refused(image, named):
 
 def test_a_straight_line_has_its_width_and_round_ends():
     image = rasterise([[(0.25, 0.5), (0.75, 0.5)]], 0.1, side=100)
-    assert image.shape == (100, 100)
     assert image.dtype == np.float32
     np.testing.assert_allclose(image[:, 50].sum(), 10, atol=0.1)
     np.testing.assert_allclose(image.sum(), 50 * 10 + np.pi * 5**2, rtol=0.01)
     np.testing.assert_allclose(image, image[::-1, ::-1], atol=1e-6)
+    thin = rasterise([[(0.2, 0.525), (0.8, 0.525)]], 1e-9, side=20)
+    np.testing.assert_allclose(thin[:, 10].sum(), 1)  # still one pixel wide
 
 
-def test_x_goes_to_the_right_and_y_down():
-    image = rasterise([[(0.9, 0.1)]], 0.1, side=50)
-    row, column = np.unravel_index(image.argmax(), image.shape)
-    assert row < 10
-    assert column > 40
-
-
-@pytest.mark.parametrize("almost", [[], [(0.5, 0.5 + 1e-200), (0.5 + 1e-9, 0.5)]])
-def test_a_point_is_a_dot(almost):
-    image = rasterise([[(0.5, 0.5), *almost]], 0.2, side=100)
+@pytest.mark.parametrize("almost", [[], [(0.7, 0.3), (0.7 + 1e-9, 0.3)]])
+def test_a_point_is_a_dot_x_to_the_right_and_y_down(almost):
+    image = rasterise([[(0.7, 0.3), *almost]], 0.2, side=100)
     np.testing.assert_allclose(image.sum(), np.pi * 10**2, rtol=0.01)
+    np.testing.assert_allclose(centre_of_mass(image), (30, 70), atol=0.01)
 
 
 def test_crossing_lines_do_not_add_up_and_have_soft_edges():
@@ -123,59 +115,36 @@ def test_what_is_outside_is_cut_off():
     assert rasterise([[(-1, 0.5), (2, 0.5)]], 0.1, side=20)[10].min() == 1
 
 
-def test_a_thin_line_is_still_one_pixel_wide():
-    image = rasterise([[(0.2, 0.525), (0.8, 0.525)]], 1e-9, side=20)
-    np.testing.assert_allclose(image[:, 10].sum(), 1)
-
-
 @pytest.mark.parametrize("stroke", [[], [1, 2], [(1, 2, 3)], [(0.1, np.nan)]])
-def test_strokes_of_something_else_are_refused(stroke):
+def test_strokes_and_widths_of_something_else_are_refused(stroke):
     with pytest.raises(ValueError, match=r"points \(x, y\)"):
         rasterise([stroke], 0.1)
-
-
-@pytest.mark.parametrize("width", [0, np.nan, np.inf])
-def test_a_width_that_is_none_is_refused(width):
     with pytest.raises(ValueError, match="width must be"):
-        rasterise([], width)
+        rasterise([], 0)
 
 
 # someone else's digits
 
 
-def test_at_least_26_of_30_scripted_digits_are_recognised(network):
-    drawn = [(digit, way) for way in WAYS for digit in range(10)]
-    images = [to_mnist_form(rasterise(*write(digit, way))) for digit, way in drawn]
-    seen = network.predict(np.reshape(images, (30, 784)))
-    wrong = [(*which, int(k)) for which, k in zip(drawn, seen, strict=True) if which[0] != k]
-    assert len(wrong) <= 4, wrong
-
-
-def test_mirrored_digits_are_not(network):
-    """Hold the test above against a case that must fail: it does not pass whatever is drawn."""
-    images = [to_mnist_form(rasterise(*write(digit, "large")))[:, ::-1] for digit in range(10)]
-    assert network.accuracy(np.reshape(images, (10, 784)), np.arange(10)) < 0.8
+def test_at_least_26_of_30_scripted_digits_are_recognised_but_not_mirrored(network):
+    y, images = np.tile(np.arange(10), 3), []
+    for way in WAYS:
+        images += [to_mnist_form(rasterise(*write(digit, way))) for digit in range(10)]
+    assert network.accuracy(np.reshape(images, (30, 784)), y) >= 26 / 30
+    mirrored = np.array(images)[:, :, ::-1]  # so it is not that whatever is drawn passes
+    assert network.accuracy(mirrored.reshape(30, 784), y) < 0.8
 
 
 # the pad
 
 
-def test_an_empty_pad_shows_no_prediction(network):
-    pad = DrawingPad(network)
-    assert pad.image is None
-    assert pad.probs is None
-    assert pad.paper.seen == b""
-    assert pad.paper.verdict == "No ink yet."
-    assert "%" not in pad.bars.value.replace("100%", "").replace("0.00%", "")
-
-
 def test_a_stroke_is_followed_by_bars(network):
     pad = DrawingPad(network)
     strokes, width = write(4, "large")
-    pad.line_width.value = width * 28
     for n in range(1, len(strokes) + 1):
         pad.paper.strokes = strokes[:n]
-    np.testing.assert_array_equal(pad.image, to_mnist_form(rasterise(strokes, pad.paper.width)))
+    pad.line_width.value = width * 28  # that of the whole drawing, whenever it is moved
+    np.testing.assert_array_equal(pad.image, to_mnist_form(rasterise(strokes, width)))
     np.testing.assert_array_equal(pad.probs, network.predict_proba(pad.image.ravel()))
     np.testing.assert_allclose(np.frombuffer(pad.paper.seen, np.uint8), pad.image.ravel() * 255)
     assert pad.paper.verdict.startswith("It looks like 4 (")
@@ -196,35 +165,24 @@ def test_undo_and_clear(network):
     np.testing.assert_array_equal(pad.image, one)
     pad.clear.click()
     assert pad.paper.strokes == []
-    assert pad.probs is None
-
-
-def test_the_line_width_is_that_of_the_whole_drawing(network):
-    pad = DrawingPad(network)
-    pad.paper.strokes, _ = write(0, "large")
-    thin = pad.image.sum()
-    pad.line_width.value = 4
-    assert pad.paper.width == 4 / 28
-    assert pad.image.sum() > 1.3 * thin
+    for empty in (pad, DrawingPad(network)):
+        assert (empty.image, empty.probs, empty.paper.seen) == (None, None, b"")
+        assert empty.paper.verdict == "No ink yet."
+        assert empty.bars.value == show_probs(None)
 
 
 def test_drawing_and_samples_give_way_to_each_other(network):
     pad = DrawingPad(network)
-    assert len(pad.sample.options) == 11
     for digit in range(10):
         pad.sample.value = f"a written {digit}"
         np.testing.assert_array_equal(pad.probs, network.predict_proba(pad.image.ravel()))
         assert len(pad.paper.sample) == 784
     pad.paper.strokes, _ = write(7, "large")
-    assert pad.sample.value == "none"
-    assert pad.paper.sample == b""
-    assert pad.probs.argmax() == 7
+    assert (pad.sample.value, pad.paper.sample, pad.probs.argmax()) == ("none", b"", 7)
     pad.sample.value = "a written 3"
-    assert pad.paper.strokes == []
-    assert pad.probs.argmax() == 3
+    assert (pad.paper.strokes, pad.probs.argmax()) == ([], 3)
     pad.clear.click()
-    assert pad.sample.value == "none"
-    assert pad.probs is None
+    assert (pad.sample.value, pad.probs) == ("none", None)
 
 
 def test_samples_of_your_own(network):
@@ -244,7 +202,7 @@ def test_samples_and_networks_of_another_form_are_refused(network):
         DrawingPad(Network([64, 10]))
 
 
-def test_refresh_asks_the_network_as_it_is_now(network):
+def test_refresh_asks_the_network_as_it_is_now():
     changing = Network([784, 10])
     pad = DrawingPad(changing)
     pad.paper.strokes, _ = write(5, "large")
@@ -264,5 +222,4 @@ def test_say_names_a_second_that_is_close():
 def test_the_pad_loads_nothing_from_the_network():
     for name in ("drawing_pad.js", "drawing_pad.css"):
         text = Path(drawing_pad.__file__).with_name(name).read_text(encoding="utf-8")
-        for word in ("import ", "import(", "url(", "://", "fetch"):
-            assert word not in text
+        assert not [w for w in ("import ", "import(", "url(", "://", "fetch") if w in text]

@@ -8,7 +8,7 @@ import pytest
 
 from course_utils import softmax
 from course_utils.lab import explorers
-from course_utils.lab.bars import bars
+from course_utils.lab.parts import bars
 
 ONE, TWO = explorers.VALLEYS
 
@@ -33,40 +33,33 @@ def shown_probs(html):
 def test_bars_mark_the_largest_without_colour():
     rows = bars([("a", 0.2, "0.2"), ("b", 0.8, "0.8")], "two bars").split("text-align:right")
     assert ["◀" in row for row in rows[1:]] == [False, True]
-    assert "font-weight:bold" in bars([("a", 1.0, "1")], "")
     assert "◀" not in bars([("a", None, "–")], "nothing")
 
 
 # softmax
 
 
+@pytest.mark.parametrize("scores", [(-5, 5, 0, 1, 2), (2, 1, 0)])
 @pytest.mark.parametrize("temperature", [0.1, 1, 10])
-def test_softmax_bars_show_the_softmax_of_z_over_t(temperature):
-    html = explorers.softmax_bars((-5, 5, 0, 1, 2), temperature)
-    expected = softmax(np.array([-5, 5, 0, 1, 2]) / temperature)
+def test_softmax_explorer_shows_the_softmax_of_z_over_t(scores, temperature):
+    found = parts(explorers.softmax_explorer(scores))
+    found["T"].value = temperature
+    expected = softmax(np.array(scores) / temperature)
+    html = found["picture"].value
     np.testing.assert_allclose(shown_probs(html), expected, atol=5e-4)
     assert "add up to 1.000" in html
     assert 'role="img" aria-label="z₀ / T = ' in html
 
 
-@pytest.mark.parametrize("n", [3, 5])
-def test_softmax_explorer_has_as_many_sliders_as_scores(n):
-    found = parts(explorers.softmax_explorer(range(n)))
-    seen = [found[f"z{sub}"].layout.display != "none" for sub in "₀₁₂₃₄"]
-    assert seen == [True] * n + [False] * (5 - n)
-    np.testing.assert_allclose(shown_probs(found["picture"].value), softmax(range(n)), atol=5e-4)
-
-
 def test_softmax_explorer_follows_each_control():
     found = parts(explorers.softmax_explorer())
-    found["z₀"].value = -3
-    found["T"].value = 2
-    expected = softmax(np.array([-1.5, 0.5, 0]))
-    np.testing.assert_allclose(shown_probs(found["picture"].value), expected, atol=5e-4)
-    found["Scores"].value = 5
-    found["z₄"].value = 5
-    assert len(shown_probs(found["picture"].value)) == 5
-    assert np.argmax(shown_probs(found["picture"].value)) == 4
+    for n in (3, 5):
+        found["Scores"].value = n
+        seen = [found[f"z{sub}"].layout.display != "none" for sub in "₀₁₂₃₄"]
+        assert seen == [True] * n + [False] * (5 - n)
+        found[f"z{'₀₁₂₃₄'[n - 1]}"].value = n
+        probs = shown_probs(found["picture"].value)
+        assert (len(probs), np.argmax(probs)) == (n, n - 1)
 
 
 @pytest.mark.parametrize("scores", [(1, 2), range(6), (0, 0, 6), (0, 0, np.nan)])
@@ -85,10 +78,9 @@ def test_the_slope_is_that_of_the_loss(valley):
     np.testing.assert_allclose(valley.slope(w), numerical, atol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [0.03, 0.3, 1.05])
-def test_descend_takes_the_steps_of_notebook_05(rate):
-    path = explorers.descend(ONE, rate, 8, 2.0)
-    np.testing.assert_allclose(path, 2 * (1 - 2 * rate) ** np.arange(9))
+def test_descend_takes_the_steps_of_notebook_05():
+    path = explorers.descend(ONE, 0.3, 8, 2.0)
+    np.testing.assert_allclose(path, 2 * 0.4 ** np.arange(9))
 
 
 @pytest.mark.parametrize(
@@ -98,14 +90,13 @@ def test_descend_takes_the_steps_of_notebook_05(rate):
         (ONE, 0.03, 8, 2, "On its way"),
         (ONE, 0.3, 8, 2, "Arrived"),
         (ONE, 0.9, 4, 2, "side to side"),
-        (ONE, 1.05, 1, 2, "Too high: it is higher"),
         (ONE, 1.05, 8, 2, "Too high: it is higher"),
         (TWO, 1.5, 40, 3, "left the valley"),
-        (TWO, 0.1, 40, 2.5, "Arrived"),
     ],
 )
 def test_judge(valley, rate, n_steps, start, words):
     path = explorers.descend(valley, rate, n_steps, start)
+    assert np.isfinite(path).all()  # it ends where numbers only grow
     assert words in explorers.judge(valley, path)
 
 
@@ -117,21 +108,10 @@ def test_the_second_loss_has_two_valleys_and_the_start_decides():
     assert min(TWO.loss(np.linspace(-3.3, 3.3, 500))) > 0  # or it would leave the picture
 
 
-def test_a_picture_says_what_it_shows():
-    html = explorers.draw_path(ONE, explorers.descend(ONE, 0.3, 5, 2.0))
-    assert f"A curve of the loss, {ONE.name}, and a path on it. After 5 steps: On its" in html
-
-
-def test_a_path_that_leaves_the_picture_ends_where_numbers_only_grow():
-    path = explorers.descend(TWO, 1.5, 40, 3.0)
-    assert len(path) < 41
-    assert np.isfinite(path).all()
-
-
 def test_learning_rate_explorer_follows_each_control():
     found = parts(explorers.learning_rate_explorer())
-    assert "After 8 steps" in found["picture"].value
-    assert "On its way" in found["picture"].value
+    alt = f'alt="A curve of the loss, {ONE.name}, and a path on it. After 8 steps: On its way'
+    assert alt in found["picture"].value
     found["Learning rate"].value = 0.3
     assert "Arrived" in found["picture"].value
     found["Steps"].value = 1

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from threadpoolctl import threadpool_info
 
-from course_utils import Network, load_mnist, train
+from course_utils import Network, load_mnist
 from course_utils._cores import one_core_if_small
 from course_utils.lab import cells
 from course_utils.lab.pictures import LiveCurves, digits_picture, weights_picture
@@ -84,24 +84,13 @@ def same_weights(network, other):
 # a run
 
 
-def test_a_run_is_what_train_does():
-    run = Run(Settings(hidden=(12, 7), momentum=0.5, l2=0.001, epochs=2, seed=3), DIGITS).finish()
-    network = Network([784, 12, 7, 10], rng=3)
-    options = {"momentum": 0.5, "l2": 0.001, "epochs": 2, "rng": 3, "progress": False}
-    history = train(network, X_train, y_train, validation=(X_test, y_test), **options)
-    assert (run.state, run.done, run.under_way) == ("finished", 1, False)
-    assert same_weights(run.network, network)
-    assert (list(run.loss), run.epochs) == (history.loss, history.epochs)
-    assert run.looks[-1] == (2, np.mean(network.predict(X_test[:300]) == y_test[:300]))
-
-
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"n_images": 0}, {"activation": "step"}])
 def test_a_run_says_which_setting_is_wrong(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Run(Settings(**wrong), DIGITS)
 
 
-@pytest.mark.parametrize("n_images", [1, 7, 150, 1000])
+@pytest.mark.parametrize("n_images", [1, 7, 150, 300])
 def test_a_curve_keeps_every_loss_in_few_points(n_images):
     run = Run(Settings(n_images=n_images, batch_size=1, epochs=1), DIGITS)
     while run.advance(0):  # an iteration at a time
@@ -112,18 +101,15 @@ def test_a_curve_keeps_every_loss_in_few_points(n_images):
     assert (low.min(), high.max()) == (min(run.loss), max(run.loss))
     assert np.all(np.diff(x) > 0)
     assert 0 < x[0] <= x[-1] < 1
-    last = run.loss[run.starts[-5:][0] :]
-    assert min(last) <= smooth[-1] <= max(last)
-    if n_images <= 150:  # each point is one loss
-        np.testing.assert_allclose(smooth[-1], np.mean(last))
+    last = run.loss[-5 * max(1, n_images // 150) :]  # those of five points
+    np.testing.assert_allclose(smooth[-1], np.mean(last))
 
 
 def test_a_run_that_ends_without_having_learned_says_so():
-    broken = Run(Settings(learning_rate=5.0), DIGITS).finish()
-    assert broken.state == "finished"
-    assert "the same answer to every image" in broken.message
-    slow = Run(Settings(learning_rate=0.0001, epochs=1), DIGITS).finish()
-    assert "try a higher one" in slow.message
+    for rate, words in ((5.0, "the same answer to every image"), (0.0001, "try a higher one")):
+        run = Run(Settings(learning_rate=rate), DIGITS).finish()
+        assert run.state == "finished"
+        assert words in run.message
     assert not Run(Settings(), DIGITS).finish().message
 
 
@@ -136,7 +122,6 @@ def run_code(code):
 @pytest.mark.parametrize(
     "settings",
     [
-        {},
         {"hidden": (), "epochs": 2, "n_images": 500},
         {"hidden": (5, 5), "activation": "sigmoid", "init": "xavier", "momentum": 0.9, "seed": 7},
         {"epochs": 100_000, "batch_size": 10},
@@ -149,8 +134,12 @@ def test_the_code_of_a_run_gives_the_same_weights(settings):
         pass
     names = run_code(run.code())
     assert same_weights(names["network"], run.network)
-    losses = names["history"].loss if run.state == "finished" else names["losses"]
-    assert losses == list(run.loss)
+    if run.state == "finished":
+        assert (names["history"].loss, names["history"].epochs) == (list(run.loss), run.epochs)
+        right = np.mean(names["network"].predict(X_test[:300]) == y_test[:300])
+        assert run.looks[-1] == (run.settings.epochs, right)
+    else:
+        assert names["losses"] == list(run.loss)
 
 
 def test_a_run_kept_in_the_middle_stays_as_it_was():
@@ -170,15 +159,17 @@ def test_a_run_kept_in_the_middle_stays_as_it_was():
 
 def test_train_at_once_reads_most_digits(panel):
     assert panel.run.state == "ready"
+    before = [picture.value for picture in panel.pictures]
     train_to_the_end(panel, epochs=10)
-    assert panel.run.state == "finished"
-    assert panel.run.epochs[-1].validation_accuracy > 0.9
-    assert panel.network is panel.run.network
-    assert panel.progress.value == 1
+    assert (panel.run.state, panel.progress.value) == ("finished", 1)
+    right = panel.network.accuracy(X_test, y_test)
+    assert right > 0.9
     assert "Finished" in panel.status.value
-    assert "Epoch 10 of 10" in panel.status.value
-    assert f"<b>{panel.network.accuracy(X_test, y_test):.1%}</b> of all test" in panel.status.value
-    assert "train(" in panel.code.value
+    assert f"<b>{right:.1%}</b> of all test" in panel.status.value
+    for old, picture in zip(before, panel.pictures, strict=True):
+        old, new = (Image.open(io.BytesIO(value)) for value in (old, picture.value))
+        assert (old.format, old.size) == ("PNG", new.size)
+        assert old.tobytes() != new.tobytes()
     assert [panel.buttons[name].disabled for name in ("Train", "Stop")] == [False, True]
 
 
@@ -194,26 +185,18 @@ def test_each_knob_reaches_the_run(panel):
 
 def test_stop_pauses_and_train_goes_on(panel):
     begin(panel)
-    assert panel.training
     assert [panel.buttons[name].disabled for name in ("Train", "Stop")] == [True, False]
-    until(lambda: " s left." in panel.status.value and panel.progress.value > 0)
     run, curves = panel.run, panel.pictures[0]
     picture = curves.value
     until(lambda: curves.value != picture)
     click(panel, "Stop")
     assert not threads()  # so it can go no further
     assert run.state == "stopped"
-    assert "Stopped" in panel.status.value
-    assert f"islice(steps, {len(run.loss)})" in panel.code.value
-    seconds = run.seconds
-    click(panel, "Train")
-    goes_on(panel)
-    assert panel.run is run
-    assert run.seconds >= seconds
-    assert len(threads()) == 1
-    click(panel, "Train")  # once more changes nothing
-    goes_on(panel)
-    assert panel.run is run
+    for _ in range(2):  # to click once more changes nothing
+        click(panel, "Train")
+        goes_on(panel)
+        assert panel.run is run
+        assert len(threads()) == 1
 
 
 def test_reset_ends_the_run_and_takes_new_weights(panel):
@@ -228,7 +211,6 @@ def test_a_knob_moved_during_training_starts_again_with_it(panel):
     begin(panel)
     before = panel.run
     turn(panel, learning_rate=0.2)
-    assert panel.training
     goes_on(panel)
     assert panel.run is not before
     assert panel.run.settings.learning_rate == 0.2
@@ -258,7 +240,6 @@ def test_clicks_that_come_in_several_threads_wait_for_each_other(panel):
 
     with ThreadPoolExecutor() as users:
         assert list(users.map(use, ([0.1, 0.5], [0.2]))) == [None, None]  # raises what they raised
-    assert panel.training
     goes_on(panel)
     assert panel.run.settings == panel.settings
     click(panel, "Stop")
@@ -277,22 +258,19 @@ def test_kept_runs_are_in_the_table_with_what_changed(panel):
     assert panel.table.value.count("<tr>") == 3
     assert panel.table.value.count("<b>") == 1
     assert "<b>0.2</b>" in panel.table.value
-    assert '<th scope="col">learning rate</th>' in panel.table.value
-    panel.code_of.value = 1
-    assert "learning_rate=0.1" in panel.code.value
-    panel.code_of.value = 0
-    assert "learning_rate=0.2" in panel.code.value
+    for number, rate in ((1, 0.1), (0, 0.2)):
+        panel.code_of.value = number
+        assert f"learning_rate={rate}" in panel.code.value
 
 
 def test_a_run_that_blows_up_leaves_a_message_and_a_panel_that_works(panel):
     train_to_the_end(panel, learning_rate=50.0, l2=0.1, momentum=0.5)
     assert panel.run.state == "diverged"
-    assert "Blown up" in panel.status.value
-    for words in ("blew up", "a learning rate of 5 in place of 50", "momentum (now 0.5)", "Train"):
-        assert words in panel.message.value
+    advice = "a learning rate of 5 in place of 50, or a lower momentum (now 0.5) or L2 (now 0.1)"
+    assert advice in panel.message.value
     train_to_the_end(panel, learning_rate=0.1, l2=0.0, epochs=1)
     assert panel.run.state == "finished"
-    assert "blew up" not in panel.message.value
+    assert advice not in panel.message.value
 
 
 def test_a_run_that_an_error_ended_is_not_taken_for_finished(panel):
@@ -304,11 +282,9 @@ def test_a_run_that_an_error_ended_is_not_taken_for_finished(panel):
     panel.wait()
     assert panel.run.state == "failed"
     assert "MemoryError: as a test" in panel.message.value
-    assert f"islice(steps, {len(panel.run.loss)})" in panel.code.value
-    assert "Ended by an error" in panel.status.value
     assert not panel.buttons["Train"].disabled
     train_to_the_end(panel, epochs=1)
-    assert (panel.run.state, panel.run.done) == ("finished", 1)
+    assert panel.run.state == "finished"
 
 
 def test_data_of_a_wrong_form_is_refused():
@@ -355,33 +331,19 @@ def test_threads_that_cross_leave_the_number_of_cores_as_it_was():
 def test_every_control_has_a_description_and_every_picture_a_text(panel):
     for widget in (*panel.knobs.values(), *panel.buttons.values(), panel.code_of, panel.code):
         assert len(widget.description) >= 2
-        assert widget.tabbable is not False
     assert [len(picture.alt) >= 20 for picture in panel.pictures] == [True] * 3
     assert 'role="status"' in panel.message.value  # read aloud when it changes
-
-
-def test_the_pictures_are_pngs_of_one_size(panel):
-    before = [picture.value for picture in panel.pictures]
-    train_to_the_end(panel, epochs=3)
-    after = [picture.value for picture in panel.pictures]
-    for old, new in zip(before, after, strict=True):
-        old, new = (Image.open(io.BytesIO(value)) for value in (old, new))
-        assert old.format == new.format == "PNG"
-        assert old.size == new.size
-        assert old.tobytes() != new.tobytes()
 
 
 def test_right_and_wrong_differ_without_color():
     run = Run(Settings(epochs=1), DIGITS)
     run.probs = np.eye(10)[y_test[:300]]
-    right = digits_picture(run).mean(axis=2)
+    right = digits_picture(run).mean(axis=2) < 200
     run.probs = run.probs[:, ::-1]  # 0 for 9, 1 for 8, …
-    wrong = digits_picture(run).mean(axis=2)
-    assert np.array_equal(right[4:50, 4:50], wrong[4:50, 4:50])  # the first digit itself
-    dark_right, dark_wrong = right < 200, wrong < 200
-    assert (dark_right != dark_wrong)[56:].mean() > 0.02  # the words below
-    assert dark_wrong[:2, :56].all()  # the frame
-    assert not dark_right[:2, :56].any()
+    wrong = digits_picture(run).mean(axis=2) < 200
+    assert (right != wrong)[56:].mean() > 0.02  # the words below
+    assert wrong[:2, :56].all()  # the frame
+    assert not right[:2, :56].any()
 
 
 def test_weights_add_in_blue_and_take_away_in_red():
@@ -390,12 +352,11 @@ def test_weights_add_in_blue_and_take_away_in_red():
     W[:] = 0
     W[0, 0], W[0, 1] = 1, -1
     picture = weights_picture(run).astype(int)
-    (blue, red, white), size = picture[0, [0, 58, 116]], picture.shape
+    blue, red, white = picture[0, [0, 58, 116]]
     assert blue[2] > blue[0] + 50
     assert red[0] > red[2] + 50
     assert white.min() > 240
     W[0, 0] = np.nan
-    assert weights_picture(run).shape == size
     assert weights_picture(run).min() > 240
 
 
@@ -422,9 +383,7 @@ def test_a_snapshot_is_a_figure_of_its_own(panel):
     figure = panel.snapshot(epochs=1, hidden=())
     assert panel.run is run
     assert run.state == "ready"
-    assert [ax.get_title("left") for ax in figure.axes[:2]] == ["Loss", "Digits read right"]
     lines = {line.get_label(): line for line in figure.axes[1].lines}
-    network = Network([784, 10])
-    train(network, X_train, y_train, epochs=1, progress=False)
-    assert lines["test images"].get_ydata() == [network.accuracy(X_test, y_test)]
+    alike = Run(Settings(epochs=1, hidden=()), DIGITS).finish()
+    assert lines["test images"].get_ydata() == [alike.epochs[0].validation_accuracy]
     plt.close(figure)

@@ -54,15 +54,12 @@ def outputs(path):
 # dependencies
 
 
-def test_conda_installs_what_pip_installs():
+def test_conda_installs_what_pip_installs_each_for_a_reason_and_from_a_lower_bound():
     environment = yaml.safe_load(read("environment.yml"))
     *conda, pip, last = environment["dependencies"]
     assert environment["channels"] == ["conda-forge"]
     assert conda == [f"python{pyproject()['requires-python']}", *pyproject()["dependencies"]]
     assert (pip, last) == ("pip", {"pip": ["-e ."]})
-
-
-def test_each_dependency_has_its_reason_and_a_lower_bound_that_can_be_tested():
     _, listed = read("environment.yml").split("dependencies:\n")
     for line in listed.splitlines():
         assert line == "  - pip:" or re.search(r" # \w.{10,}", line), line
@@ -136,11 +133,6 @@ def links(text):
             yield "!" * tag.startswith("<img"), words[1] if words else "", target[1]
 
 
-def test_links_finds_each_kind_of_link():
-    text = "[a](b.md#c) ![a picture](d.png \"e\") <a href='f'>g</a> <img alt='h' src='i'> `[j](k)`"
-    assert [target for _, _, target in links(text)] == ["b.md#c", "d.png", "f", "i"]
-
-
 @pages
 def test_links_lead_somewhere_and_pictures_have_words(path):
     for picture, words, target in links(text_of(path)):
@@ -195,26 +187,18 @@ def test_the_newest_version_in_the_changelog_is_the_package_s():
 def test_each_public_name_is_described():
     for name, value in vars(course_utils).items():
         if name[0] != "_" and not inspect.ismodule(value):
-            described = inspect.getdoc(value)
-            assert re.match(r"[A-Z].{10,}\.(\n\n|$)", described), (
-                f"{name}: one sentence, a blank line"
-            )
+            assert re.match(r"[A-Z].{10,}\.(\n\n|$)", inspect.getdoc(value)), name
 
 
 # data
 
 
-def test_the_data_readme_has_mnist_s_sizes_and_checksums():
+def test_the_data_readme_has_mnist_s_checksums_and_the_accuracies_of_the_sample_weights():
     text = read("data/README.md")
     for name, checksum in CHECKSUMS.items():
         assert re.search(rf"^\| {name} \| [\d,]+ \| `{checksum}` \|$", text, re.MULTILINE)
-
-
-def test_the_data_readme_has_the_accuracies_of_the_sample_weights():
-    words = read("data/README.md").replace("\n", " ")
-    on_mnist, offline = re.search(
-        r"reads (\d\d\.\d\d) % of MNIST's test images right and (\d\d\.\d\d) %", words
-    ).groups()
+    said = r"reads (\d\d\.\d\d) % of MNIST's test images right and (\d\d\.\d\d) %"
+    on_mnist, offline = re.search(said, text.replace("\n", " ")).groups()
     network = course_utils.Network.load(course_utils.data_path("sample_weights.npz"))
     known = {"uci-digits": offline} | ({"mnist": on_mnist} if REAL_MNIST else {})
     for source, accuracy in known.items():
@@ -223,16 +207,6 @@ def test_the_data_readme_has_the_accuracies_of_the_sample_weights():
 
 
 # stored notebooks
-
-
-@notebooks
-def test_a_notebook_has_a_title_and_is_stored_as_one_run_from_top_to_bottom(path):
-    assert cells(path)[0].cell_type == "markdown"
-    assert cells(path)[0].source.startswith("# ")
-    counts = [cell.execution_count for cell in cells(path, "code")]
-    assert counts == list(range(1, len(counts) + 1))
-    assert outputs(path)
-    assert not [output for output in outputs(path) if output.output_type == "error"]
 
 
 def shown(path):
@@ -261,20 +235,25 @@ def telltale(text):
     )
 
 
-TELLTALES = (
-    r"/home/ada/x.npz, '/tmp/x', ~/course/a.py, C:\Users\ada, C:/Users/ada, <X object at 0x7f00>, "
-    "RuntimeWarning: overflow, at 09:30:01, 2026-11-21, ada@laptop:~$ ls"
-)
-HARMLESS = "1/2/3, <b>a</b>/c, https://a.org/b/c, images/s, [00:02<00:00]"
-
-
-def test_telltale_finds_what_tells_and_leaves_the_rest_alone():
-    assert all(telltale(text) for text in TELLTALES.split(", "))
-    assert not telltale(HARMLESS)
+def test_these_checks_find_what_they_look_for():
+    text = "[a](b.md#c) ![a picture](d.png \"e\") <a href='f'>g</a> <img alt='h' src='i'> `[j](k)`"
+    assert [target for _, _, target in links(text)] == ["b.md#c", "d.png", "f", "i"]
+    telltales = (
+        r"/home/ada/x.npz, '/tmp/x', ~/course/a.py, C:\Users\ada, C:/Users/ada, <X object at 0x7f>, "
+        "RuntimeWarning: overflow, at 09:30:01, 2026-11-21, ada@laptop:~$ ls"
+    )
+    assert all(telltale(text) for text in telltales.split(", "))
+    assert not telltale("1/2/3, <b>a</b>/c, https://a.org/b/c, images/s, [00:02<00:00]")
 
 
 @notebooks
-def test_a_stored_notebook_tells_nothing_of_the_time_and_the_computer(path):
+def test_a_stored_notebook_is_one_run_and_tells_nothing_of_the_time_and_the_computer(path):
+    assert cells(path)[0].cell_type == "markdown"
+    assert cells(path)[0].source.startswith("# ")
+    counts = [cell.execution_count for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+    assert outputs(path)
+    assert not [output for output in outputs(path) if output.output_type == "error"]
     for text in shown(path):
         assert not telltale(text), telltale(text)[0]
     for cell in cells(path, "code"):

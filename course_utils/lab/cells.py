@@ -8,18 +8,13 @@ OPEN = weakref.WeakKeyDictionary()  # each panel that is not closed, its cell, a
 def enter(panel):
     """Remember an open panel, and close those that an earlier run of its cell left.
 
-    The panel's `close` must call `leave`.
+    The panel's `close` must take it out of `OPEN`.
     """
     cell, run = current()
     for other, (others_cell, others_run) in list(OPEN.items()):
         if cell is not None and others_cell == cell and others_run != run:
             other.close()
     OPEN[panel] = cell, run
-
-
-def leave(panel):
-    """Forget a panel that is being closed."""
-    OPEN.pop(panel, None)
 
 
 def current():

@@ -62,8 +62,7 @@ def rasterise(strokes, width, *, side=280):
 
     A stroke is a sequence of points (x, y), drawn without lifting the pen: (0, 0) is the top left
     corner of the pad, (1, 1) the bottom right one. A single point is a dot; what lies outside is cut
-    off. `width` is that of the line, as a share of the side; it is at least one pixel. Raises
-    ValueError if a stroke is not a sequence of points, or `width` is not positive.
+    off. `width` is that of the line, as a share of the side; it is at least one pixel.
     """
     if not 0 < width < np.inf:
         raise ValueError(f"width must be a number above 0, but is {width}")
@@ -72,10 +71,7 @@ def rasterise(strokes, width, *, side=280):
     for stroke in strokes:
         points = np.asarray(stroke, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-            raise ValueError(
-                "a stroke must be a sequence of points (x, y), finite numbers, but one has the "
-                f"shape {points.shape}"
-            )
+            raise ValueError(f"a stroke must be finite points (x, y), but one is {points.shape}")
         points = points * side
         for start, end in zip(points, [*points[1:], points[-1]], strict=True):
             _draw_line(image, start, end, radius)

@@ -9,9 +9,8 @@ import traitlets
 
 from .. import _checks
 from ..datasets import load_mnist
-from . import keyboard
-from .bars import bars
 from .drawing import SIDE, rasterise, to_mnist_form
+from .parts import ArrowKeys, bars
 
 _HERE = Path(__file__).parent
 
@@ -43,8 +42,8 @@ class DrawingPad(widgets.VBox):
         n_in = network.layer_sizes[0]
         if n_in != SIDE * SIDE:
             raise ValueError(
-                f"the pad draws images of {SIDE * SIDE} pixels, but this network has {n_in} "
-                f"inputs; give it a network that begins like Network([{SIDE * SIDE}, 20, 10])"
+                f"the pad draws {SIDE * SIDE} pixels, but this network has {n_in} inputs; make one "
+                f"that begins like Network([{SIDE * SIDE}, 20, 10])"
             )
         self.network = network
         self.image = self.probs = None
@@ -67,11 +66,11 @@ class DrawingPad(widgets.VBox):
         self.clear.on_click(self._on_clear)
         wrap = widgets.Layout(flex_flow="row wrap", align_items="center")
         top = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="20px")
-        controls = [self.undo, self.clear, self.line_width, self.sample, keyboard.ArrowKeys()]
+        controls = [self.undo, self.clear, self.line_width, self.sample, ArrowKeys()]
         super().__init__(
             [widgets.HBox([self.paper, self.bars], layout=top), widgets.HBox(controls, layout=wrap)]
         )
-        self.add_class("course-pad").add_class(keyboard.CLASS)
+        self.add_class("course-pad").add_class("course-widget")
         self.refresh()
 
     def __repr__(self):

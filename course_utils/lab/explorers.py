@@ -2,8 +2,7 @@
 
 import io
 from base64 import b64encode
-from collections.abc import Callable
-from typing import NamedTuple
+from collections import namedtuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -12,8 +11,7 @@ from matplotlib.figure import Figure
 
 from ..functions import softmax
 from ..plotting import MUTED, RIGHT, STYLE, WRONG
-from . import keyboard
-from .bars import bars
+from .parts import ArrowKeys, bars
 
 SUBSCRIPTS = "₀₁₂₃₄"
 
@@ -58,15 +56,8 @@ def softmax_bars(scores, temperature):
     return bars(rows, f"{alt}. {total}") + f"<div>{total}</div>"
 
 
-class Valley(NamedTuple):
-    """A loss that depends on a single number w, and its slope."""
-
-    name: str
-    loss: Callable
-    slope: Callable
-    start: float
-
-
+# a loss that depends on a single number w, its slope, and where to start
+Valley = namedtuple("Valley", "name loss slope start")
 VALLEYS = (
     Valley("one valley: L = w²", lambda w: w**2, lambda w: 2 * w, 2.0),
     Valley(
@@ -161,5 +152,5 @@ def _side_by_side(controls, picture, update):
         control.observe(update, "value")
     update()
     wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="20px")
-    box = widgets.HBox([widgets.VBox(controls), picture, keyboard.ArrowKeys()], layout=wrap)
-    return box.add_class(keyboard.CLASS)
+    box = widgets.HBox([widgets.VBox(controls), picture, ArrowKeys()], layout=wrap)
+    return box.add_class("course-widget")

@@ -1,7 +1,6 @@
 """What a run looks like: its curves, the digits it is tested on, and its weights.
 
-Live, each picture takes time away from training. So the axes are drawn once, and only the lines
-again over them; digits and weights are put together without matplotlib.
+Live, pictures take time from training: axes are drawn once; digits and weights without matplotlib.
 """
 
 import io

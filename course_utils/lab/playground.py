@@ -9,20 +9,16 @@ import ipywidgets as widgets
 from .. import _checks
 from ..network import Network
 from . import cells
-from .live_image import LiveImage
+from .parts import LiveImage
 from .pictures import SIZE, LiveCurves, digits_picture, plot_run, png, weights_picture
 from .runs import Run, Settings
 
 FRAME = 0.08  # seconds from picture to picture
-SEEN = (  # pictures: for those who don't see them, and the height
-    (
-        "Two diagrams against epochs: the loss, raw values faint and their running mean on top; "
-        "and the share of training and test images that are read right.",
-        SIZE[1],
-    ),
-    ("The first test digits, and below each the network's answer with a tick or a cross.", 82),
-    ("The weights of the first layer's units as small pictures, blue adds, red takes away.", 108),
-)
+SEEN = {  # the pictures, for those who don't see them, and their heights
+    "Against epochs: the loss, and the share of training and test images read right.": SIZE[1],
+    "The first test digits, and below each the network's answer with a tick or a cross.": 82,
+    "The weights of the first layer's units as small pictures, blue adds, red takes away.": 108,
+}
 
 
 def _click(method):
@@ -98,7 +94,9 @@ class Playground(widgets.VBox):
         self.progress = widgets.FloatProgress(max=1, description="Progress", layout=wide)
         self.status = widgets.HTML(layout=wide | {"min_height": "72px"})
         self.message, self.table = widgets.HTML(layout=wide), widgets.HTML()
-        self.pictures = [LiveImage(alt=alt, width=SIZE[0], height=height) for alt, height in SEEN]
+        self.pictures = [
+            LiveImage(alt=alt, width=SIZE[0], height=height) for alt, height in SEEN.items()
+        ]
         shown = [("the run that is shown", 0)]
         self.code_of = widgets.Dropdown(description="Code of", options=shown)
         self.code = widgets.Textarea(description="Code", rows=6, layout={"width": "96%"})
@@ -170,19 +168,16 @@ class Playground(widgets.VBox):
 
     def wait(self):
         """Wait until the run that was started is finished, stopped or diverged."""
-        while True:
+        while self.training:
             with self._lock:  # after a click that is under way
                 thread = self._thread
-            if thread:
-                thread.join()
-            if not self.training:
-                return
+            thread.join()
 
     def close(self):
         """End training and take the panel away."""
         if self._thread and self._thread.is_alive():
             self.stop()
-        cells.leave(self)
+        cells.OPEN.pop(self, None)
         super().close()
 
     def snapshot(self, **settings):

@@ -15,9 +15,8 @@ FRAME = 0.1  # seconds between two changes of what is shown
 class SearchPanel(widgets.VBox):
     """Run a sweep in a thread, so that the kernel stays usable; parameters as in `sweep`.
 
-    It starts at once; `table` is what has finished until now, and `wait` gives the whole of it.
-    Stop takes effect when the next run is finished. To close the panel, or to run its cell again,
-    stops it too.
+    `table` is what has finished until now, and `wait` gives the whole of it. Stop takes effect when
+    the next run is finished. To close the panel, or to run its cell again, stops it too.
     """
 
     def __init__(self, grid, X, y, **options):
@@ -67,7 +66,7 @@ class SearchPanel(widgets.VBox):
     def close(self):
         """Stop, and take the panel away."""
         self._stop.set()
-        cells.leave(self)
+        cells.OPEN.pop(self, None)
         for widget in (self.progress, self.stop_button, self.status, *self.children):
             widget.close()
         super().close()

@@ -20,16 +20,10 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
+QUIET = [f"--disable-{what}" for what in ("gpu", "quic", "background-networking", "sync")]
+QUIET += ["--no-sandbox", "--disable-component-update"]  # it is to ask nobody for anything
 NEEDED = os.environ.get("BROWSER_TESTS") == "needed"  # then nothing may be missing
 WAIT = 120_000  # milliseconds: only to end a hang, as the machine may be busy
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # errors in the console that are not about the course
 NOT_OURS = (
     "@fortawesome",  # a font that ipywidgets asks for, and does without on a machine without a way out
@@ -49,7 +43,7 @@ def browser():
         chromium = CHROMIUM or p.chromium.executable_path  # what "playwright install" fetches
         if not Path(chromium).exists():
             (pytest.fail if NEEDED else pytest.skip)("Chromium is not installed")
-        browser = p.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        browser = p.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
         browser.close()
 
@@ -80,10 +74,7 @@ def window(browser, lab):
 
 @pytest.fixture
 def page(window, request):
-    """Return the page of JupyterLab, and take a picture of it at the end.
-
-    `page.errors` collects what the browser's console reports, except what is not about the course.
-    """
+    """Return the page of JupyterLab, with no errors so far; take a picture of it at the end."""
     window.errors.clear()
     yield window
     if folder := os.environ.get("SCREENSHOTS"):
@@ -92,10 +83,7 @@ def page(window, request):
 
 @contextmanager
 def serve(folder, module, *arguments, port_option="--ServerApp.port={port}"):
-    """Serve `folder` by ``python -m module``, and yield the server's URL.
-
-    "{port}" and "{folder}" in the arguments are filled in.
-    """
+    """Serve by ``python -m module``, and yield the URL; {port} and {folder} are filled in."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -133,23 +121,19 @@ def serve(folder, module, *arguments, port_option="--ServerApp.port={port}"):
 
 @contextmanager
 def new_page(browser, url):
-    """Yield a page of its own; `page.errors` are what its console reports."""
+    """Yield a page of its own; `page.errors` are what its console reports of the course."""
     size = {"width": 1280, "height": 1000}
     context = browser.new_context(base_url=url, viewport=size, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.errors = []
 
-    def note(text):
-        if not any(known in text for known in NOT_OURS):
+    def note(kind, text):
+        if kind == "error" and not any(known in text for known in NOT_OURS):
             page.errors.append(text)
 
-    def note_message(message):
-        if message.type == "error":
-            note(f"{message.text} ({message.location.get('url')})")
-
-    page.on("console", note_message)
-    page.on("pageerror", lambda error: note(str(error)))
+    page.on("console", lambda m: note(m.type, f"{m.text} ({m.location.get('url')})"))
+    page.on("pageerror", lambda error: note("error", str(error)))
     yield page
     context.close()
 
@@ -165,15 +149,13 @@ def copy_notebooks(folder):
         (folder / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def wait_for(condition, what, seconds=120, pause=0.05):
+def wait_for(condition, what, seconds=120):
     """Return the first true value of `condition()`; `seconds` are only to end a hang."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(pause)
-    pytest.fail(f"waited {seconds} s for {what}")
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+    return value
 
 
 def open_notebook(page, notebook):

@@ -64,12 +64,8 @@ def iteration(page):
     return int(ITERATION.search(status(page).text_content())[1].replace(",", ""))
 
 
-def accuracy(page):
-    return int(re.search(r"≈ (\d+)%", status(page).text_content())[1]) / 100
-
-
-def picture(page, start):
-    return page.get_by_role("img", name=re.compile(f"^{start}")).first
+def picture(page):
+    return page.get_by_role("img", name="epochs: the loss").first
 
 
 def set_slider(page, name, keys):
@@ -84,7 +80,12 @@ def begin_a_long_run(page):
     set_slider(page, "Epochs", ["End"])
     playwright.expect(status(page)).to_contain_text("of 10000000")
     button(page, "Train").click()
-    wait_for(lambda: iteration(page) > 0, "training to begin")
+    goes_on(page)
+
+
+def goes_on(page):
+    reached = iteration(page)
+    wait_for(lambda: iteration(page) > reached, "training to go on")
 
 
 def train_to_the_end(page):
@@ -93,19 +94,28 @@ def train_to_the_end(page):
     playwright.expect(status(page)).to_contain_text("Finished", timeout=300_000)
 
 
-def test_train_move_a_slider_and_stop(panel):
+def test_train_move_a_slider_run_another_cell_and_stop(panel):
     begin_a_long_run(panel)
-    curves = picture(panel, "Two diagrams")
+    curves = picture(panel)
     before = curves.get_attribute("src")
     playwright.expect(curves).not_to_have_attribute("src", before)
-    wait_for(lambda: accuracy(panel) > 0.7, "the accuracy to rise")
     set_slider(panel, "Epochs", ["ArrowLeft"])
     playwright.expect(status(panel)).to_contain_text("of 9999999")
-    wait_for(lambda: accuracy(panel) > 0.7, "training to go on")
+    goes_on(panel)
+    assert run_code(panel, "print(6 * 7, playground.training)").strip() == "42 True"
+    show_cell(panel, "playground = Playground")
+    goes_on(panel)
     button(panel, "Stop").click()
     playwright.expect(status(panel)).to_contain_text("Stopped")
     playwright.expect(button(panel, "Stop")).to_be_disabled()
+
+
+def test_to_run_the_cell_again_leaves_one_panel_and_no_thread(panel):
+    begin_a_long_run(panel)
+    assert run_code(panel, COUNT).strip() == "1"
+    run_panel_cell(panel)
     assert run_code(panel, COUNT).strip() == "0"
+    playwright.expect(button(panel, "Train")).to_have_count(1)
 
 
 def test_two_kept_runs_stand_side_by_side(panel):
@@ -122,25 +132,6 @@ def test_two_kept_runs_stand_side_by_side(panel):
     assert rates == ["0.1", "0.01"]
 
 
-def test_another_cell_runs_during_training(panel):
-    begin_a_long_run(panel)
-    assert run_code(panel, "print(6 * 7, playground.training)").strip() == "42 True"
-    show_cell(panel, "playground = Playground")
-    reached = iteration(panel)
-    wait_for(lambda: iteration(panel) > reached, "training to go on")
-    button(panel, "Stop").click()
-    playwright.expect(status(panel)).to_contain_text("Stopped")
-
-
-def test_to_run_the_cell_again_leaves_one_panel_and_no_thread(panel):
-    begin_a_long_run(panel)
-    assert run_code(panel, COUNT).strip() == "1"
-    for _ in range(3):
-        run_panel_cell(panel)
-    assert run_code(panel, COUNT).strip() == "0"
-    playwright.expect(button(panel, "Train")).to_have_count(1)
-
-
 def test_voila_serves_the_playground_as_a_page(browser, tmp_path):
     pytest.importorskip("voila")
     copy_notebooks(tmp_path)
@@ -151,7 +142,7 @@ def test_voila_serves_the_playground_as_a_page(browser, tmp_path):
     ):
         page.goto("/", timeout=300_000)
         train_to_the_end(page)
-        assert picture(page, "Two diagrams").is_visible()
+        assert picture(page).is_visible()
         assert not page.errors
 
 
@@ -170,12 +161,7 @@ def test_the_playground_and_the_pad_work_in_notebook_7(browser, tmp_path):
         page.get_by_role("menuitem", name="Run").click()
         page.get_by_text("Run All Cells", exact=True).click()
         train_to_the_end(page)
-        paper = page.locator(".course-paper").first
-        paper.hover(position={"x": 140, "y": 40}, timeout=300_000)
-        page.mouse.down()
-        for y in range(60, 250, 20):
-            paper.hover(position={"x": 140, "y": y})
-        page.mouse.up()
+        page.locator(".course-paper").first.click(timeout=300_000)  # a dot is enough
         verdict = page.locator(".course-verdict").first
-        playwright.expect(verdict).to_have_text(re.compile("^It looks like"))
+        playwright.expect(verdict).to_contain_text("It looks like")
         assert not page.errors
