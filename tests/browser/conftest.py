@@ -28,6 +28,7 @@ WAIT = 120_000  # milliseconds: only to end a hang, as the machine may be busy
 NOT_OURS = (
     "@fortawesome",  # a font that ipywidgets asks for, and does without on a machine without a way out
     "Could not restore the debugger state",  # JupyterLab, when a kernel restarts
+    "(reading 'footer')",  # JupyterLab, where a notebook is closed that was about to take the focus
     "(reading 'schema')",  # Notebook 7, of its own settings
     "The getter for the shared module is not a function",  # Voilà, of JupyterLab's own parts
 )
