@@ -17,7 +17,7 @@ from .functions import one_hot
 
 # the third byte of an IDX file: the type of its numbers, which are big-endian
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-LARGEST = 1_000_000_000  # bytes that a file may unpack to: twice the largest set of this form
+LARGEST = 1_000_000_000  # bytes that a file may unpack to: far more than MNIST has
 
 # names of files: train-images-idx3-ubyte, with .gz or without, or with a dot for the last but one
 # dash, as some programs unpack it; t10k (10,000 to test on); emnist-letters-test-images-…
@@ -67,11 +67,11 @@ def read_idx(path):
     Raises ValueError, with what is wrong, if the file is not whole and right.
     """
     with open(path, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        zipped = file.read(2) == b"\x1f\x8b"  # how every gzip file begins
     with (gzip.open if zipped else open)(path, "rb") as file:
         try:
             *_, type_code, n_sizes = _checks.idx_start(file.read(4), IDX_TYPES)
-            shape = struct.unpack(f">{n_sizes}I", file.read(4 * n_sizes))
+            shape = struct.unpack(f">{n_sizes}I", file.read(4 * n_sizes))  # each of four bytes
             dtype = np.dtype(IDX_TYPES[type_code])
             n_bytes = math.prod(shape) * dtype.itemsize
             if n_bytes > LARGEST:
@@ -83,7 +83,7 @@ def read_idx(path):
             array = np.frombuffer(data, dtype).reshape(shape)
         except (ValueError, EOFError, gzip.BadGzipFile, struct.error, zlib.error) as error:
             raise ValueError(f"{path}: not a whole IDX file: {error}; get it again") from error
-    return array.astype(dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="))  # in this computer's order; a copy, to be changed
 
 
 def load_mnist(normalize=True, flatten=True, one_hot_label=False, *, source="auto", data_dir=None):
@@ -166,7 +166,7 @@ def files_in(folder):
         name = NAME.fullmatch(path.name)
         if name and path.is_file():  # some programs unpack each into a folder of its name
             part = f"{name['part'].replace('test', 't10k')}-{name['what']}"
-            sets.setdefault(name["set"], {})[part] = path  # of two, the one with .gz
+            sets.setdefault(name["set"], {})[part] = path  # of two the later, with .gz
     return _checks.only_one_set(folder, sets)
 
 
