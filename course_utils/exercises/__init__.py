@@ -4,10 +4,9 @@ A check takes the function that a learner has written, and returns a `Result`: i
 which input went wrong, what was expected, what came and, where it is a known mistake, why. Teachers who
 mark with it look at `passed`. No check raises anything, or changes anything.
 
-There is a module for each notebook. In it, a check has its inputs, the right function, and the known
-mistakes: each is a function as a learner might write it, with the hint as its docstring. Those that
-belong together stand in a class. Where all is right but a step, the mistake is that step alone.
-`marking` tries an attempt, and `faults` finds out what is wrong with what it returned.
+In the module of a notebook, a check is the right function, with its inputs and known mistakes. `marking`
+tries an attempt, `faults` finds out what is wrong with what it returned, `slips` knows what may happen
+anywhere, and `reading` what an error means.
 """
 
 from .notebook_01 import check_idx_array, check_idx_sizes, check_one_hot

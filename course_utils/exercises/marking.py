@@ -1,28 +1,27 @@
-"""Trying out a learner's function: within a time limit, with an answer whatever it does.
-
-The function is called, and no error, print or endless loop gets through. `faults` says what is wrong
-with what it returns. Its source is never judged.
-"""
+"""Trying out a learner's function, in limited time: no error, print or endless loop gets through."""
 
 import copy
+import ctypes
 import inspect
 import io
+import re
 import sys
 import textwrap
 import threading
-import time
 import warnings
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
+from IPython.utils.capture import capture_output
 
-from . import faults
+from . import faults, reading, slips
 
 TIME_LIMIT = 3.0  # seconds for all inputs of an exercise; a right answer needs some hundredths
 _MOST_PRINTED = 200  # characters of what the attempt printed that are shown
+_MOST_LINES = 15  # of an answer
 _TO_DO = "○ Still to be done. Replace the dots by your code, then run the cell again."
 _NO_RETURN = "\n(It returned None. If you have written your code, its `return` is missing.)"
 
@@ -41,148 +40,223 @@ class Result:
 class Check:
     """A check of an exercise. It is called with what a learner has written, and gives a `Result`.
 
-    `about` begins with the call, and each of `cases` is a description and the arguments. `reference`
-    takes the arguments and returns the right result; where it raises ValueError, so must the attempt.
-    `mistakes` are functions with a known mistake and its hint as docstring, or families of them. A
-    `judge` in place of both says what is wrong with what came; `run` calls the attempt.
+    `reference` is the right function; where it raises ValueError, so must the attempt. `about`, or else
+    its docstring, has what it returns and mistakes in a step of it: the code, what stands there instead,
+    and the hint. A case is a title and the arguments. Where many results are right, `run` sums up.
     """
 
-    def __init__(self, about, cases, reference=None, *mistakes, judge=None, run=faults.run):
-        self.__doc__ = f"Check {about}"
-        self.names = about.partition("(")[2].partition(")")[0].split(", ")
+    def __init__(self, reference, cases, about=None, run=lambda f, args: f(*args.values())):
+        about, _, self._slips = (about or inspect.getdoc(reference)).partition("\n\n")
+        self.names = list(inspect.signature(reference).parameters)
+        self.__doc__ = f"{reference.__name__}: {', '.join(self.names)}. {about}"
         self.cases = [(title, dict(zip(self.names, a, strict=True))) for title, *a in cases]
-        self.mistakes, self.run = faults.functions(mistakes), run
-        self.judge = judge or partial(faults.describe, reference, self.mistakes)
+        self.reference, self.run = reference, run
+
+    @cached_property
+    def mistakes(self):
+        """Functions with a mistake whose hint is their docstring: the known ones, and the others."""
+        known = slips.of_function(self.reference, self._slips)
+        return known, slips.of_function(self.reference)
 
     def __call__(self, attempt):
-        """Try `attempt` on each input, until one goes wrong, and say how it went.
-
-        Nothing is raised, and nothing is changed, whatever the attempt does.
-        """
+        """Try `attempt` on all inputs and say how it went; raise nothing, whatever it does."""
         if attempt is None or attempt is ...:
             return Result(False, _TO_DO)
         if not callable(attempt):
-            return _not_yet(
-                f"This check needs the function itself, and got {faults.kind(attempt)}. Give it the "
-                "name of the function, without brackets behind it."
-            )
-        printed, found, tried = io.StringIO(), [], []
-
-        def work():
-            try:
-                with np.errstate(all="ignore"):
-                    found.append(self._try_all(attempt, printed, tried))
-            except _TimeIsUp:
-                pass
-            except BaseException as error:  # a result so odd that it cannot even be looked at
-                found.append(_not_yet(f"What it returned cannot be read ({type(error).__name__})."))
-
-        # a thread can be left behind, where an attempt does not let itself be stopped
-        worker = threading.Thread(target=work, daemon=True)
-        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")  # what they tell of is told in words
-            worker.start()
-            worker.join(TIME_LIMIT + 1)
-        if found:
-            return found[0]
-        text = (
-            f"Input: {tried[-1]}\nIt had not come to an end after {TIME_LIMIT:g} seconds, so it was "
-            "stopped. Is there a loop whose condition stays true for ever?"
-        )
-        if worker.is_alive():
-            text += "\nIt cannot be stopped from here. Restart the kernel before you go on."
-        return _not_yet(text)
-
-    def _try_all(self, attempt, printed, tried):
-        """Go through the cases and return the `Result`; `tried` gets the description of each."""
+            came = faults.kind(attempt)
+            return _not_yet(f"Give it the name of the function, without brackets, not {came}.")
         fault = _fault_of_arguments(attempt, self.names)
         if fault:
             return _not_yet(fault)
-        limit = _limit(TIME_LIMIT)
-        for title, args in self.cases:
-            tried.append(title)
-            given, before = copy.deepcopy(args), sys.gettrace()
-            sys.settrace(limit)
-            try:
-                came = self.run(attempt, given)
-            except _TimeIsUp:
-                raise
-            except BaseException as error:  # sys.exit() too
-                came = error
-            finally:
-                sys.settrace(before)
-            said = printed.getvalue()[:_MOST_PRINTED].strip()
-            if _is_unfinished(came):
-                return Result(False, _TO_DO)
-            if came is None and len(tried) == 1 and not said:
-                return Result(False, _TO_DO + _NO_RETURN)
-            if came is None:
-                fault = "It returned None on this input: it came to its end without a `return`."
-                fault += " print shows a value; only `return` hands it back." if said else ""
-            else:
-                passed = [args for _, args in self.cases[: len(tried) - 1]]
-                fault = self.judge(args, came, passed) or _changed(args, given)
-            if fault:
-                shown = "".join(
-                    f"\n  {name} = {faults.show(value)}" for name, value in args.items()
-                )
-                said = f"\nIt printed: {said!r}" if said else ""
-                return _not_yet(f"Input: {title}{shown}\n{fault}{said}")
-        note = " (What it printed is left out.)" if said else ""
-        return Result(True, f"✓ Right, on all {len(self.cases)} inputs.{note}")
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # what they tell of is told in words
+            trials = [faults.Trial(*case, self.run) for case in self.cases]
+            for trial in trials:
+                trial.wanted = trial.give(self.reference)
+            with redirect_stdout(None), redirect_stderr(io.StringIO()), _kept(attempt):
+                stopped = _within_time(partial(self._try, attempt, trials))
+            trials = [trial for trial in trials if trial.given is not None]
+            done = [trial for trial in trials if trial.done]
+            wrong = [trial for trial in done if self._is_wrong(trial)]
+            if stopped and not wrong:
+                return _not_yet(stopped, trials, trials[-1])
+            return self._answer(attempt, done, wrong)
+
+    def _try(self, attempt, trials):
+        """Run the attempt on the input of each trial, which gets what came."""
+        for trial in trials:
+            trial.given = copy.deepcopy(trial.args)
+            pictures = nullcontext() if trial is trials[0] else _no_pictures()
+            with redirect_stdout(trial.printed), np.errstate(all="ignore"), pictures:
+                try:
+                    came = self.run(attempt, trial.given)
+                    trial.receive([came] if isinstance(came, BaseException) else came)
+                except _TimeIsUp:
+                    raise
+                except BaseException as error:  # sys.exit() too
+                    trial.receive(error)
+
+    def _is_wrong(self, trial):
+        try:
+            return trial.came is None or trial.changed() or not trial.is_right()
+        except Exception:  # a result so odd that it cannot even be looked at
+            return True
+
+    def _answer(self, attempt, trials, wrong):
+        if _is_unfinished(trials[0].came):
+            return Result(False, _TO_DO)
+        if trials[0].came is None and not _said(trials[0]):
+            return Result(False, _TO_DO + _NO_RETURN)
+        if not wrong:
+            note = " (What it printed is left out.)" if any(map(_said, trials)) else ""
+            return Result(True, f"✓ Right, on all {len(self.cases)} inputs.{note}")
+        first = wrong[0]
+        try:
+            text = self._fault(attempt, first, trials)
+        except Exception:
+            text = f"Expected: {faults.show(first.wanted)}\nCame: {faults.kind(first.came)}"
+        if text.startswith("Still to be done"):
+            return Result(False, f"○ {text}")
+        return _not_yet(text, trials, first)
+
+    def _fault(self, attempt, first, trials):
+        """Say what is wrong in the first trial that went wrong."""
+        if first.came is None:
+            told = " print shows a value; only `return` hands it back." if _said(first) else ""
+            return f"It returned None on this input: it came to its end without a `return`.{told}"
+        text, name = "", first.changed()
+        if not first.is_right():
+            text = faults.describe(trials, *self.mistakes, *reading.look_into(attempt))
+        begin = "It has also" if text else "Why: The result is right, but your function has"
+        return f"{text}\n{begin} changed its argument {name}, {_CHANGED}".strip() if name else text
+
+
+_CHANGED = (
+    "which whoever calls it may still need. Lines such as `a -= b` and `a[i] = b` work on the array "
+    "itself, also where a copy of a dictionary holds it. `a = a - b` makes a new one."
+)
+
+
+def check(*cases, **options):
+    """Make a `Check` of the right function."""
+    return lambda reference: Check(reference, cases, **options)
 
 
 class _TimeIsUp(BaseException):
     """Raised inside the attempt to stop it; ``except Exception`` does not catch it."""
 
 
-def _limit(seconds):
-    """Return a trace function, which Python calls at each line, that stops the attempt in time."""
-    end = time.monotonic() + seconds  # signals would come in the main thread only
+def _within_time(work):
+    """Do the work in a thread until the time is up; then say in which line it was stopped.
 
-    def trace(frame, event, argument):
-        if time.monotonic() > end:
-            raise _TimeIsUp
-        return trace
+    A thread is left behind while it computes in C, in NumPy for example: there nothing reaches it.
+    """
+    lines = []
 
-    return trace
+    def guarded():
+        try:
+            work()
+        except _TimeIsUp as error:
+            lines.extend(reading.lines_of(error))
+
+    worker = threading.Thread(target=guarded, daemon=True)
+    worker.start()
+    try:
+        worker.join(TIME_LIMIT)
+        in_time = not worker.is_alive()
+    finally:  # also if the learner interrupts
+        for _ in range(100):  # more than once: a bare `except` in a loop catches some
+            if not worker.is_alive():
+                break
+            identity, error = ctypes.c_ulong(worker.ident), ctypes.py_object(_TimeIsUp)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, error)
+            worker.join(0.01)
+    if in_time:
+        return None
+    where = f" It stood in the line `{lines[0]}`." if lines else ""
+    left = "\nIt cannot be stopped from here. Restart the kernel before you go on."
+    return (
+        f"It had not come to an end after {TIME_LIMIT:g} seconds, so it was stopped.{where} Does the "
+        "condition of a loop stay true for ever? If it is only slow: compute with whole arrays."
+    ) + left * worker.is_alive()
 
 
-def _not_yet(text):
-    lines = f"✗ Not yet.\n{text}".splitlines()
-    filled = (textwrap.fill(line, 96, subsequent_indent="    ") for line in lines)
-    return Result(False, "\n".join(filled))
+def _refuse(error, *_):
+    raise error
+
+
+_END = partial(_refuse, SystemExit("exit() would end the whole notebook"))
+_TYPE = partial(_refuse, EOFError("input() waits for typing; all you need is in the arguments"))
+_STAND_INS = {"input": _TYPE, "exit": _END, "quit": _END}
+_KEPT = re.compile(r"builtins|math|numpy(\.\w+)?|course_utils(\.\w+)*")
+
+
+@contextmanager
+def _kept(attempt):
+    """Let the attempt neither wait for input, nor end the notebook, nor leave a module changed."""
+    names = getattr(attempt, "__globals__", {})
+    modules = [vars(m) for n, m in list(sys.modules.items()) if _KEPT.fullmatch(n)]
+    contents = [(module, dict(module)) for module in [names, *modules]]
+    names.update(_STAND_INS)
+    try:
+        yield
+    finally:
+        for name in _STAND_INS:
+            names.pop(name, None)
+        for module, then in contents:
+            if any(module.get(name) is not value for name, value in then.items()):
+                module.update(then)
+
+
+@contextmanager
+def _no_pictures():
+    """Drop the pictures of an input: those of the first are enough."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    before = pyplot.get_fignums() if pyplot else []
+    with capture_output(stdout=False, stderr=False):
+        yield
+    for number in set(pyplot.get_fignums() if pyplot else ()).difference(before):
+        pyplot.close(number)
+
+
+def _said(trial):
+    return trial.printed.getvalue()[:_MOST_PRINTED].strip()
+
+
+def _not_yet(text, trials=(), trial=None):
+    """Return the answer, in at most 15 lines: of an input that is too long, only the shapes are told."""
+    said = f"\nIt printed: {_said(trial)!r}" if trial and _said(trial) else ""
+    for most in faults.MOST_SHOWN, 8, 0:
+        lines = ["✗ Not yet."]
+        if trial:
+            before = [t.title for t in trials[: trials.index(trial)]]
+            lines += [f"Right so far: {'; '.join(before)}."] * bool(before)
+            shown = [f"{name} = {faults.show(v, most)}" for name, v in trial.args.items()]
+            shown = shown if most else [", ".join(shown)]
+            lines += [f"Input: {trial.title}", *(f"  {line}" for line in shown)]
+        lines += (text + said).splitlines()
+        filled = [textwrap.fill(line, 96, subsequent_indent="    ") for line in lines]
+        lines = "\n".join(filled).splitlines()
+        if len(lines) <= _MOST_LINES:
+            break
+    return Result(False, "\n".join(lines[:_MOST_LINES]))
 
 
 def _fault_of_arguments(attempt, names):
     try:
         inspect.signature(attempt).bind(*names)
     except TypeError:
-        takes = f"It must take {len(names)} argument{'s' * (len(names) > 1)}: {', '.join(names)}."
-        return f"{takes} Yours takes {inspect.signature(attempt)}."
+        return f"It must take ({', '.join(names)}). Yours takes {inspect.signature(attempt)}."
     except ValueError:
         pass  # some functions that are not written in Python do not tell
     return None
 
 
 def _is_unfinished(came):
-    """Return whether the dots of the stub are still there."""
+    """Return whether the dots of the stub are all that there is, or were computed with."""
     if isinstance(came, TypeError | AttributeError):
-        return "ellipsis" in str(came)  # the stub went on to compute with them
-    if isinstance(came, Mapping):
-        came = list(came.values())
-    if isinstance(came, tuple | list):
-        return any(_is_unfinished(part) for part in came)
+        return "ellipsis" in str(came)
+    came = list(came.values()) if isinstance(came, Mapping) else came
+    if isinstance(came, tuple | list) and came:
+        return all(_is_unfinished(part) for part in came)
     return came is ... or type(came) is NotImplementedError  # and not a subclass: input() has one
-
-
-def _changed(before, after):
-    """Say which argument the attempt has changed, if any."""
-    for name, value in before.items():
-        if isinstance(value, Mapping | np.ndarray) and not faults.same(after[name], value):
-            return (
-                f"Why: The result is right, but your function has changed its argument {name}. "
-                "Whoever calls it may still need that. Lines such as `a -= b` and `a[i] = b` work on "
-                "the array itself; `a = a - b` makes a new one, and so does `a.copy()`."
-            )
-    return None

@@ -3,31 +3,7 @@
 import numpy as np
 
 from ..datasets import IDX_TYPES
-from ..functions import one_hot
-from .marking import Check
-
-
-def _sizes(data, first=4, count=None, order="big"):
-    count = data[3] if count is None else count
-    return tuple(int.from_bytes(data[first + 4 * k :][:4], order) for k in range(count))
-
-
-class SizesMistakes:
-    def other_order(data):
-        """The bytes of a size were read in the wrong order. The one that counts most is first: "big"."""
-        return _sizes(data, order="little")
-
-    def always_three(data):
-        """Not every file has three sizes. How many there are is in the fourth byte, data[3]."""
-        return _sizes(data, count=3)
-
-    def type_as_count(data):
-        """data[2] is the type of the numbers. How many sizes there are is in data[3]."""
-        return _sizes(data, count=data[2])
-
-    def from_the_first_byte(data):
-        """The first four bytes are the magic number. The sizes begin behind it, at data[4]."""
-        return _sizes(data, first=0)
+from .marking import check
 
 
 def _header(type_code, *sizes):
@@ -35,90 +11,80 @@ def _header(type_code, *sizes):
     return bytes([0, 0, type_code, len(sizes)]) + b"".join(n.to_bytes(4, "big") for n in sizes)
 
 
-check_idx_sizes = Check(
-    "idx_sizes(data): the first bytes of an IDX file to the sizes, as a tuple of int.",
-    [
-        ("a file of 300 labels", _header(0x08, 300)),
-        ("a file of 60,000 images", _header(0x08, 60_000, 28, 28)),
-        ("a table, with its first numbers behind", _header(0x0D, 500, 7) + bytes(8)),
-    ],
-    _sizes,
-    SizesMistakes,
+@check(
+    ("a file of 300 labels", _header(0x08, 300)),
+    ("60,000 images of 28×30 pixels", _header(0x08, 60_000, 28, 30)),
+    ("70,000 rows of two, above 65,535", _header(0x0D, 70_000, 2)),
+    ("four sizes, with numbers behind", _header(0x0B, 4, 300, 1, 3_000_000_007) + bytes(8)),
 )
+def check_idx_sizes(data):
+    """The first bytes of an IDX file to the sizes, as a tuple of int.
+
+    'big' -> 'little' -> The bytes were read in the wrong order. The one that counts most is first.
+    data[3] -> data[4] -> The fourth byte is data[3]: it counts from 0.
+    data[3] -> 3 -> Not every file has three sizes. How many is in data[3].
+    data[3] -> 1 -> It is one size only. How many there are is in data[3].
+    data[3] -> ((len(data) - 4) // 4) -> It went on beyond the data[3] sizes.
+    range(… -> range(0, 4 * data[3], 4) -> The magic number was read as a size. Begin behind it.
+    data[k: -> data[k + 2: -> Only the last two of four bytes were read.
+    """
+    starts = range(4, 4 + 4 * data[3], 4)
+    return tuple(int.from_bytes(data[k : k + 4], "big") for k in starts)
 
 
-class OneHotMistakes:
-    def every_row(y, n_classes):
-        """`Y[:, y] = 1` sets these places in *every* row. Each row has its own place: number the
-        rows by np.arange(len(y))."""
-        Y = np.zeros((len(y), n_classes))
-        Y[:, y] = 1
-        return Y
-
-    def too_narrow(y, n_classes):
-        """The row has as many places as the largest label needs. It should have n_classes."""
-        return np.eye(y.max() + 1)[y]
-
-    def label_written(y, n_classes):
-        """The label itself was written into the row. A 1 belongs there: a label is only a name."""
-        return np.eye(n_classes)[y] * y[:, None]
-
-    def counted_from_one(y, n_classes):
-        """The 1 stands one place too far left. Labels count from 0, as Python does."""
-        return np.eye(n_classes)[y - 1]
-
-
-check_one_hot = Check(
-    "one_hot(y, n_classes): labels (n,) to rows of zeros with one 1, (n, n_classes).",
-    [
-        ("three labels of four classes", np.array([2, 0, 2]), 4),
-        ("digits", np.array([5, 0, 4, 1, 9, 2]), 10),
-        ("a label twice", np.array([1, 1]), 3),
-    ],
-    one_hot,
-    OneHotMistakes,
+@check(
+    ("three labels of four classes", np.array([2, 0, 2]), 4),
+    ("the last label of three is there", np.array([1, 2]), 3),
+    ("digits, as bytes", np.array([5, 0, 4, 1, 9, 2], np.uint8), 10),
+    ("as many labels as classes", np.array([1, 2, 0]), 3),
+    ("a single label of twelve classes", np.array([10]), 12),
+    ("thirty digits, as bytes", (np.arange(30) * 7 % 10).astype(np.uint8), 10),
+    ("300 classes", np.array([255, 256, 0, 298]), 300),
 )
+def check_one_hot(y, n_classes):
+    """Labels (n,) to rows of zeros with one 1, (n, n_classes).
+
+    return … -> return np.tile((…).max(0), (len(y), 1)) -> The 1s of all labels are in *every* row.
+    np.eye(n_classes -> np.eye(y.max() + 1 -> It is as wide as the largest label, not n_classes.
+    np.eye(n_classes -> np.eye(10 -> There are always ten places, not n_classes.
+    return … -> return … * y[:, None] -> The label itself was written. A 1 belongs there.
+    return … -> return np.roll(…, -1, axis=1) -> The labels were counted from 1. The first is 0.
+    """
+    return np.eye(n_classes)[y]
 
 
-def _array(data, dtype=None, offset=None, count=-1, shape=None):
-    offset = 4 + 4 * data[3] if offset is None else offset
-    numbers = np.frombuffer(data, dtype or IDX_TYPES[data[2]], count, offset)
-    return numbers.reshape(shape or _sizes(data))  # ValueError if too few or too many
+def _file(title, type_code, numbers):
+    numbers = np.array(numbers, IDX_TYPES[type_code])
+    return title, _header(type_code, *numbers.shape) + numbers.tobytes()
 
 
-class ArrayMistakes:
-    def single_bytes(data):
-        """Each number was read as a single byte. Their type is in the third byte, data[2]."""
-        return _array(data, np.uint8, count=np.prod(_sizes(data)))
-
-    def other_order(data):
-        """The bytes of a number were read in the wrong order. The type is ">i2", not "i2"."""
-        return _array(data, IDX_TYPES[data[2]].replace(">", "<"))
-
-    def header_of_eight_bytes(data):
-        """The numbers were taken from the wrong place. They begin at 4 + 4 * (number of sizes)."""
-        return _array(data, offset=8, count=np.prod(_sizes(data)))
-
-    def in_one_row(data):
-        """The numbers are right, but in one row. reshape gives them the sizes of the header."""
-        return _array(data, shape=-1)
+_, _images = _file("", 0x08, [[[3, 4], [5, 255], [7, 8]], [[9, 10], [11, 12], [13, 14]]])
+_, _rows = _file("", 0x0B, [[1, -2, 5], [300, 4, 6]])
 
 
-_images = _header(0x08, 2, 3, 2) + bytes(range(3, 15))
-_small = np.array([[1, -2], [300, 4]])
-_whole = _header(0x0B, 2, 2) + _small.astype(">i2").tobytes()
-_fractions = _header(0x0D, 2, 2) + (_small / 4).astype(">f4").tobytes()
-
-check_idx_array = Check(
-    "idx_array(data): all bytes of an unpacked IDX file to an array; else ValueError.",
-    [
-        ("two images of 3×2 bytes", _images),
-        ("four labels", _header(0x08, 4) + bytes([7, 2, 1, 0])),
-        ("2×2 whole numbers of two bytes, type 0x0B", _whole),
-        ("2×2 fractions of four bytes, type 0x0D", _fractions),
-        ("the two images, cut off", _images[:-1]),
-        ("the two images, with a byte too many", _images + bytes(1)),
-    ],
-    _array,
-    ArrayMistakes,
+@check(
+    ("two images of 3×2 bytes", _images),
+    _file("four labels", 0x08, [7, 200, 1, 0]),
+    _file("bytes with a sign, type 9", 0x09, [[1, -2, 100]]),
+    ("2×3 whole numbers of two bytes, type 11", _rows),
+    _file("three whole numbers of four bytes, type 12", 0x0C, [70_000, -2, 1]),
+    _file("3×1 fractions of four bytes, type 13", 0x0D, [[0.125], [-1.5], [70.0]]),
+    _file("1×2 fractions of eight bytes, type 14", 0x0E, [[0.1, -1e100]]),
+    ("no rows of 16,909,060", _header(0x08, 0, 1, 16_909_060)),
+    ("the two images, cut off", _images[:-1]),
+    ("the two images, with a byte too many", _images + bytes(1)),
+    ("the two images, of which the second is missing", _images[:-6]),
+    ("whole numbers of two bytes, with a byte too many", _rows + bytes(1)),
+    ("whole numbers of two bytes, with a row too many", _rows + _rows[-6:]),
 )
+def check_idx_array(data):
+    """All bytes of an unpacked IDX file to an array; else ValueError.
+
+    dtype, offset=… -> '>u1', np.prod(check_idx_sizes.reference(data)), …
+        -> Each byte was taken for a number. Their type is in data[2].
+    = IDX_TYPES… -> = IDX_TYPES….replace('>', '<') -> The bytes of a number were turned round.
+    = IDX_TYPES… -> = IDX_TYPES….replace('i1', 'u1') -> Type 9 has a sign: -2 is not 254.
+    """
+    dtype = IDX_TYPES[data[2]]
+    numbers = np.frombuffer(data, dtype, offset=4 + 4 * data[3])
+    return numbers.reshape(check_idx_sizes.reference(data))

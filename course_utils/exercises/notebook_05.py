@@ -6,248 +6,141 @@ from itertools import islice
 
 import numpy as np
 
-from .faults import describe_error, with_step
-from .marking import Check
+from ..functions import relu, softmax
+from .marking import check
 from .notebook_03 import layers
-from .notebook_04 import Biases, ReluSlopes, Starts, backpropagate, case
-
-
-def _step(params, grads, learning_rate):
-    return {name: W - learning_rate * grads[name] for name, W in params.items()}
-
-
-class StepMistakes:
-    def uphill(params, grads, learning_rate):
-        """The step goes uphill. The gradient says which way the loss *rises*: subtract it."""
-        return _step(params, grads, -learning_rate)
-
-    def without_rate(params, grads, learning_rate):
-        """The learning rate is missing: the step is learning_rate times the gradient."""
-        return _step(params, grads, 1)
-
-    def step_alone(params, grads, learning_rate):
-        """This is the step. The parameters after the step are asked for."""
-        return {name: learning_rate * grads[name] for name in params}
-
-    def weights_only(params, grads, learning_rate):
-        """Only the weights have moved. Biases learn, too."""
-        moved = _step(params, grads, learning_rate)
-        return {name: moved[name] if name[0] == "W" else params[name] for name in params}
-
+from .notebook_04 import case
 
 _rng = np.random.default_rng(0)
 _small = {"W1": np.array([[1.0, -2.0]]), "b1": np.array([0.5, 3.0])}
 _slopes = {"W1": np.array([[4.0, 2.0]]), "b1": np.array([-1.0, 0.5])}
 _two = layers(_rng, 4, 3, 2), layers(_rng, 4, 3, 2)
 
-check_sgd_step = Check(
-    "sgd_step(params, grads, learning_rate): a new dict of parameters, one step on.",
-    [
-        ("one layer", _small, _slopes, 0.1),
-        ("two layers", *_two, 0.25),
-        ("a learning rate of 0", *_two, 0.0),
-    ],
-    _step,
-    StepMistakes,
+
+@check(
+    ("one layer", _small, _slopes, 0.1),
+    ("two layers", *_two, 0.125),
+    ("gradients in another order", _two[0], dict(reversed(_two[1].items())), 0.5),
+    ("a learning rate of 0", *_two, 0.0),
 )
+def check_sgd_step(params, grads, learning_rate):
+    """A new dict of parameters, one step on.
 
-_MOST_BATCHES = 60  # more than any of the inputs below gives
-
-
-def _three_epochs(attempt, args):
-    """Collect the minibatches of an epoch, of the same again, and of the one after the first."""
-    again, later = copy.deepcopy(args), copy.deepcopy(args)
-    first = attempt(*args.values())
-    if first is None or first is ...:
-        return first
-    epochs = [list(islice(first, _MOST_BATCHES))]
-    later["rng"] = args["rng"]  # which has moved on
-    for repeated in (again, later):
-        epochs.append(list(islice(attempt(*repeated.values()), _MOST_BATCHES)))
-    return epochs
+    params[name] - -> - -> This is the step, downhill. The parameters after it are asked for.
+    params[name] - -> learning_rate * params[name] - -> The rate is for the step only.
+    * grads[name] -> * grads[name] * (name[0] == 'W') -> Only the weights moved. Biases learn, too.
+    """
+    return {name: params[name] - learning_rate * grads[name] for name in params}
 
 
-def _minibatch_fault(args, came, passed):
-    """Say what is wrong by what the minibatches hold, since any random order is right."""
-    if isinstance(came, BaseException):
-        return describe_error(came)
-    fault = _fault_of_pairs(came[0]) or _fault_of_sizes(came[0], len(args["y"]), args["batch_size"])
-    return fault or _fault_of_order(came, args["y"].tolist())
+_Dealt = namedtuple("_Dealt", "sizes images together shuffled from_rng")  # with hints as docstrings
+_Dealt.sizes.__doc__ = "Each should have batch_size images, and the last one what is left, if any."
+_Dealt.images.__doc__ = (
+    "Each image should come up once, and none twice, as with cards that are dealt."
+)
+_Dealt.together.__doc__ = "The images have lost their labels. Use one order for both X and y."
+_Dealt.shuffled.__doc__ = "Old neighbours stay together. Shuffle all images: rng.permutation(n)."
+_Dealt.from_rng.__doc__ = "The order must come from the rng handed in, and from no other one."
 
 
-def _fault_of_pairs(batches):
-    if len(batches) == _MOST_BATCHES:
-        return "Why: It goes on and on. One call is one epoch: stop when all images are dealt out."
-    for batch in batches:
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            return "Why: Each minibatch is a pair: `yield X_batch, y_batch`."
-        if [getattr(part, "ndim", None) for part in batch] != [2, 1]:
-            return "Why: Each minibatch is a pair of arrays, of the shapes (m, n_in) and (m,)."
-        if not np.array_equal(batch[0][:, 0], batch[1]):
-            return "Why: The images have lost their labels. Use one random order for both X and y."
-    return None
-
-
-def _fault_of_sizes(batches, n, size):
-    sizes = [min(size, n - start) for start in range(0, n, size)]
-    lengths = [len(y_batch) for _, y_batch in batches]
-    told = f"Expected minibatches of the sizes: {sizes}\nCame: {lengths}\nWhy: "
-    if lengths == sizes[:-1] and sizes[-1] < size:
-        return f"{told}The last one, which is smaller, is missing. Its images would never be seen."
-    if sum(lengths) < n:
-        return f"{told}Not all images come up. Go through the whole deck."
-    if lengths != sizes:
-        return f"{told}Each should have batch_size images, and the last one what is left."
-    return None
-
-
-def _fault_of_order(epochs, in_order):
+def _deal(attempt, args):
+    """Sum up what is dealt out in an epoch, in one that begins alike, and in the one that follows."""
+    again, later, epochs = copy.deepcopy(args), copy.deepcopy(args) | {"rng": args["rng"]}, []
+    for given in (args, again, later):
+        dealt = attempt(*given.values())
+        if dealt is None or dealt is ...:
+            return dealt
+        epochs.append(list(islice(dealt, 60)))  # some go on for ever
+    if any(batch is ... for batch in epochs[0]):
+        return ...
+    for batch in epochs[0]:
+        if not isinstance(batch, tuple | list) or [np.ndim(part) for part in batch] != [2, 1]:
+            raise TypeError("yield pairs X_batch, y_batch, of the shapes (m, n_in) and (m,)")
     first, again, later = ([label for _, y in epoch for label in y] for epoch in epochs)
-    if len(set(first)) < len(first):
-        return "Why: Some images come up more than once. Deal them like cards: rng.permutation(n)."
-    if first == in_order:
-        return "Why: The images come in their old order. Shuffle them first: rng.permutation(n)."
-    if len(epochs[0]) > 1 and all((np.diff(y_batch) == 1).all() for _, y_batch in epochs[0]):
-        return "Why: Each minibatch holds neighbours. Shuffle the images, not the minibatches."
-    if first == later or first != again:
-        return "Why: The order must come from the rng that is handed in, and from no other one."
-    return None
+    in_order = [(np.diff(y) == 1).all() for _, y in epochs[0] if len(y) > 1]
+    return _Dealt(
+        sizes=tuple(len(y) for _, y in epochs[0]),
+        images=np.sort(first),
+        together=all(np.array_equal(X[:, 0], y) for X, y in epochs[0]),
+        shuffled=first != sorted(first) and not (len(in_order) > 1 and all(in_order)),
+        from_rng=first == again and first != later,
+    )
 
 
 def _deck(title, n, batch_size):
-    y = np.arange(n)
+    y = np.arange(n) + 3  # not the number of the row
     X = np.stack([y, -y], axis=1)  # rows that say which label belongs to them
     return title, X, y, batch_size, np.random.default_rng(0)
 
 
-check_minibatches = Check(
-    "minibatches(X, y, batch_size, rng): pairs (X_batch, y_batch), in random order.",
-    [
-        _deck("twelve images by threes", 12, 3),
-        _deck("fifty images by eights, which leaves two", 50, 8),
-        _deck("forty images, fewer than a minibatch", 40, 64),
-    ],
-    judge=_minibatch_fault,
-    run=_three_epochs,
+@check(
+    _deck("twelve images by threes", 12, 3),
+    _deck("ten images by threes, which leaves one", 10, 3),
+    _deck("300 images by 128, which leaves 44", 300, 128),
+    _deck("forty images, fewer than a minibatch", 40, 64),
+    _deck("five images, one at a time", 5, 1),
+    run=_deal,
 )
+def check_minibatches(X, y, batch_size, rng):
+    """Pairs (X_batch, y_batch), in random order."""
+    deck = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        batch = deck[start : start + batch_size]
+        yield X[batch], y[batch]
+
 
 _Moved = namedtuple("_Moved", "W v")
+_W, _v, _grad = np.random.default_rng(0).normal(size=(3, 2, 4)).round(3)
 
 
-def _momentum(
-    W,
-    v,
-    grad,
-    learning_rate,
-    momentum,
-    *,
-    velocity=lambda v, grad, rate, momentum: momentum * v - rate * grad,
-    result=lambda W, v, new_v: (W + new_v, new_v),
-):
-    return _Moved(*result(W, v, velocity(v, grad, learning_rate, momentum)))
-
-
-class Velocities:
-    def uphill(v, grad, rate, momentum):
-        """It goes uphill. Subtract the gradient: v = momentum * v - learning_rate * grad."""
-        return momentum * v + rate * grad
-
-    def forgotten(v, grad, rate, momentum):
-        """The last step is forgotten: momentum * v is missing."""
-        return -rate * grad
-
-    def mean(v, grad, rate, momentum):
-        """The gradient was multiplied by 1 - momentum. The formula here does not do that."""
-        return momentum * v - rate * (1 - momentum) * grad
-
-    def without_rate(v, grad, rate, momentum):
-        """The learning rate is missing in v: it is multiplied with the gradient."""
-        return momentum * v - grad
-
-
-class Moves:  # from W, v and the new v to the result
-    def against_v(W, v, new_v):
-        """The velocity is right, but W went against it. With this v the step is W + v."""
-        return W - new_v, new_v
-
-    def old_velocity(W, v, new_v):
-        """W moved by the *old* velocity. First the new v, then W + v."""
-        return W + v, new_v
-
-    def other_order(W, v, new_v):
-        """The two are in the wrong order: return W first, then v."""
-        return new_v, W + new_v
-
-    def old_v_returned(W, v, new_v):
-        """W is right, but the old v came back. The next step needs the new one."""
-        return W + new_v, v
-
-
-def other_custom(*arguments):
-    """This is the other custom, with W = W - v. The formula here has the minus in v."""
-    return _momentum(*arguments, velocity=Velocities.uphill, result=Moves.against_v)
-
-
-_W, _v, _grad = np.random.default_rng(0).normal(size=(3, 2, 4))
-
-check_momentum_step = Check(
-    "momentum_step(W, v, grad, learning_rate, momentum): the new (W, v).",
-    [
-        ("two numbers on their way", *np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 4.0]]), 0.1, 0.9),
-        ("a table", _W, _v, _grad, 0.05, 0.5),
-        ("the first step", _W, np.zeros_like(_v), _grad, 0.1, 0.9),
-    ],
-    _momentum,
-    with_step(_momentum, velocity=Velocities, result=Moves),
-    other_custom,
+@check(
+    ("two numbers on their way", *np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 4.0]]), 0.1, 0.9),
+    ("a table", _W, _v, _grad, 0.0625, 0.625),
+    ("whole numbers", *np.array([[[1], [2]], [[3], [-1]], [[2], [5]]]), 0.25, 0.5),
+    ("the first step", _W, np.zeros_like(_v), _grad, 0.1, 0.9),
 )
+def check_momentum_step(W, v, grad, learning_rate, momentum):
+    """The new (W, v).
+
+    * grad -> * (1 - momentum) * grad -> The gradient was multiplied by 1 - momentum.
+    new_W = … -> new_v = momentum * v + grad; new_W = W - learning_rate * new_v
+        -> This is the other custom, with the rate in W = W - rate * v. Here the rate is in v.
+    W + new_v -> W + momentum * new_v -> The momentum was used twice, in W as well.
+    W + new_v -> W + momentum * new_v - learning_rate * grad -> W moved by Nesterov's rule, not by v.
+    """
+    new_v = momentum * v - learning_rate * grad
+    new_W = W + new_v
+    return _Moved(new_W, new_v)
+
 
 _Parameters = namedtuple("_Parameters", "W1 b1 W2 b2")
-
-
-def _epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size, **wrong):
-    params = _Parameters(W1, b1, W2, b2)
-    for k in range(0, len(X), batch_size):
-        grads = backpropagate(X[k : k + batch_size], Y[k : k + batch_size], *params, **wrong)
-        params = _Parameters(**_step(params._asdict(), grads, learning_rate))
-    return params
-
-
-class EpochMistakes:
-    def new_W2(X, Y, *rest):
-        """The way back went through the *new* W2. Compute all four gradients first, then move."""
-        rate = rest[-2]
-        return _epoch(X, Y, *rest, back=lambda dZ2, W2, dW2: dZ2 @ (W2 - rate * dW2).T)
-
-    def first_minibatch(X, Y, *rest):
-        """Only the first minibatch was used. Go on to the end of the images."""
-        return _epoch(X[: rest[-1]], Y[: rest[-1]], *rest)
-
-    def without_the_last(X, Y, *rest):
-        """The last minibatch was left out. `range(0, len(X), batch_size)` reaches it."""
-        n = len(X) // rest[-1] * rest[-1]
-        return _epoch(X[:n], Y[:n], *rest)
-
-    def divided_by_batch_size(X, Y, *rest):
-        """The last minibatch has fewer images than batch_size. Divide by their number, len(X_batch)."""
-        return _epoch(X, Y, *rest, start=lambda probs, Y: (probs - Y) / rest[-1])
-
-    def single_step(X, Y, *rest):
-        """There was a single step, with all images together. Take one step for each minibatch."""
-        return _epoch(X, Y, *rest[:-1], len(X))
-
-
 _rng = np.random.default_rng(3)
 
-check_train_epoch = Check(
-    "train_epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size): new W1, b1, W2, b2.",
-    [
-        case(_rng, "a single minibatch of four images", 4, (4, 5, 3), 0.5, 4),
-        case(_rng, "three minibatches of four images", 12, (4, 5, 3), 0.5, 4),
-        case(_rng, "ten images by fours, which leaves two", 10, (4, 5, 3), 0.5, 4),
-        case(_rng, "all sizes 3", 6, (3, 3, 3), 0.5, 3),
-    ],
-    _epoch,
-    EpochMistakes,
-    with_step(_epoch, start=Starts, bias=Biases.mean, slope=ReluSlopes),
+
+@check(
+    case(_rng, "a single minibatch of three images", 3, (2, 4, 2), 0.5, 3),
+    case(_rng, "ten images by fours, which leaves two", 10, (4, 5, 3), 0.125, 4),
+    case(_rng, "seven images by threes, which leaves one", 7, (4, 2, 3), 0.5, 3),
+    case(_rng, "all sizes 3", 6, (3, 3, 3), 0.5, 3),
+    case(_rng, "two images, fewer than a minibatch", 2, (3, 4, 2), 0.5, 8),
+    case(_rng, "large scores", 2, (3, 2, 2), 0.5, 2),
+    case(_rng, "a black image and biases of 0", 2, (3, 2, 2), 0.5, 2),
 )
+def check_train_epoch(X, Y, W1, b1, W2, b2, learning_rate, batch_size):
+    """New W1, b1, W2, b2.
+
+    len(X), batch_size -> len(X) - batch_size + 1, batch_size -> The last minibatch is left out.
+    / len(X_batch) -> / batch_size -> Divided by batch_size: the last one has fewer images.
+    """
+    for start in range(0, len(X), batch_size):
+        X_batch, Y_batch = X[start : start + batch_size], Y[start : start + batch_size]
+        Z1 = X_batch @ W1 + b1
+        A1 = relu(Z1)
+        probs = softmax(A1 @ W2 + b2)
+        dZ2 = (probs - Y_batch) / len(X_batch)
+        dZ1 = dZ2 @ W2.T * (Z1 > 0)
+        W2 = W2 - learning_rate * A1.T @ dZ2
+        b2 = b2 - learning_rate * dZ2.sum(axis=0)
+        W1 = W1 - learning_rate * X_batch.T @ dZ1
+        b1 = b1 - learning_rate * dZ1.sum(axis=0)
+    return _Parameters(W1, b1, W2, b2)
