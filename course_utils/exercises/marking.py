@@ -121,7 +121,7 @@ class Check:
 
     def _fault(self, attempt, first, trials):
         """Say what is wrong in the first trial that went wrong."""
-        if first.came is None:
+        if first.came is None and not isinstance(first.wanted, ValueError):
             told = " print shows a value; only `return` hands it back." if _said(first) else ""
             return f"It returned None on this input: it came to its end without a `return`.{told}"
         text, name = "", first.changed()

@@ -30,6 +30,7 @@ check_numerical_gradient = check(
 (above - below) / (2 * h) -> (above - f(x)) / h -> The step went up only. Take one down, too.
 return gradient -> return (f(x + h) - f(x - h)) / (2 * h) -> All entries moved at once.
 return gradient -> return np.full(x.shape, (f(x + h) - f(x - h)) / 2 / h) -> All moved at once.
+- h -> + h -> Both places are the same: are two names one array, for lack of a copy?
 = f(x) -> = f(x.ravel()) -> f got x in one row. It must get an array of the shape of x.
 / (2 * h) -> / 2 * h -> It was divided by 2 and then *multiplied* by h: (2 * h) needs brackets.
 below = f(x)…gradient -> below = f(x); gradient -> It is not put back before the next one moves.

@@ -25,6 +25,7 @@ softmax\((.*)\) -> softmax(sigmoid(\1)) -> The last layer has a sigmoid before i
 softmax\((.*)\) -> softmax((\1).T).T -> The softmax runs down the columns, not along the rows.
 softmax\((.*)\) -> softmax((\1).ravel()).reshape(len(X), -1) -> The softmax runs over everything.
 softmax\((.*)\) -> np.exp(\1) / np.exp(\1).sum(-1, keepdims=True) -> exp overflows in its softmax.
+len\(X(\w*)\) -> Y\1.shape[1] -> It was divided by the number of classes, not of images.
 Z1 > 0 -> A1 -> It was multiplied by A1. The slope of relu is 1 or 0.
 Z1 > 0 -> A1 * (1 - A1) -> This is the slope of the sigmoid. That of relu is 1 or 0.
 Z1 > 0 -> True -> The slope of relu is missing: it is 0 where Z1 is not positive.
@@ -54,7 +55,6 @@ np\.(maximum|minimum)\(([^,()]+), .*?\) -> \2 -> `np.\1` is missing.
 \n +(b\d) = .* ->  -> `\1` has not moved. Biases learn, too.
 \n +(\S+) = .* ->  -> The step to `\1` is missing.
 ([(\[])(\w+), (\w+)([)\]]) -> \1\3, \2\4 -> `\2` and `\3` are exchanged.
-WHOLE -> (\1 + 1) -> A number is 1 more than `\1`.
 NUMBER -> (\1 * 10) -> A number is ten times `\1`.
 """
 _SHORT = {
@@ -62,7 +62,6 @@ _SHORT = {
     "ONE": r"(?:[\w.]*\([^()]*\)|[\w.]+(?:\[[^][]*\])?)",  # a call, a bracket, or a name
     "CALLED": r"sigmoid|relu|softmax|round|np\.log|np\.exp",
     "FOLD": r"\.(sum|mean|max|argmax)",
-    "WHOLE": r"(?<![\w.=-])(\d+)(?![\w.])",
     "NUMBER": r"(?<![\w.=-])(\d[\d.]*(?:e-?\d+)?)(?![\w.])",
 }
 _ALIKE = """sigmoid relu softmax np.tanh
