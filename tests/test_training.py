@@ -20,6 +20,7 @@ from course_utils import DivergenceError, History, Network, load_mnist, sgd, tra
 
 pytestmark = pytest.mark.filterwarnings("error")
 quietly = functools.partial(train, progress=False)
+(DIGITS, LABELS), _ = load_mnist(source="uci-digits")
 
 
 def take_all(network, X, y, **options):
@@ -55,32 +56,19 @@ def test_steps_are_those_of_a_loop_by_hand(run, momentum, l2):
     for name, array in network.params.items():
         np.testing.assert_allclose(array, by_hand.params[name], rtol=1e-12)
     if run is take_all:
-        ends = [False, False, True] * 3
-        epochs = [1, 1, 1, 2, 2, 2, 3, 3, 3]
-        expected = zip(epochs, range(1, 10), map(pytest.approx, losses), ends, strict=True)
-        assert seen == list(expected)
+        for k, (step, loss) in enumerate(zip(seen, losses, strict=True)):
+            assert step == (k // 3 + 1, k + 1, pytest.approx(loss), k % 3 == 2)
     else:
         assert seen.loss == pytest.approx(losses)
 
 
 @both
 def test_an_option_left_out_has_its_documented_default(run):
-    network, (X, y) = small_network(), examples(70)
-    other = copy.deepcopy(network)
+    network, other, (X, y) = small_network(), small_network(), examples(70)
     run(network, X, y)
     defaults = {"learning_rate": 0.1, "momentum": 0, "l2": 0, "shuffle": True, "rng": 0}
     run(other, X, y, epochs=5, batch_size=32, **defaults)
     assert_same(network, other)
-
-
-def test_the_network_moves_only_while_the_steps_are_taken():
-    network, (X, y) = small_network(), examples()
-    before, steps = copy.deepcopy(network), sgd(network, X, y, epochs=1, batch_size=4)
-    assert_same(network, before)
-    for _ in steps:
-        for name, array in network.params.items():
-            assert not np.array_equal(array, before.params[name])
-        before = copy.deepcopy(network)
 
 
 # the order of the images
@@ -175,10 +163,9 @@ def test_the_history_holds_each_loss_and_a_record_of_each_epoch(capfd, validatio
 
 
 def test_the_bar_follows_each_step_where_there_is_time(capsys, monkeypatch):
-    network, (X, y) = small_network(), examples()
     every_step = functools.partial(tqdm.tqdm, mininterval=0, miniters=1)
     monkeypatch.setattr("course_utils.training.tqdm", every_step)
-    history = train(network, X, y, epochs=2, batch_size=4)
+    history = train(small_network(), *examples(), epochs=2, batch_size=4)
     out, err = capsys.readouterr()
     assert err == ""
     for k, loss in enumerate(history.loss):
@@ -191,11 +178,9 @@ def test_the_bar_follows_each_step_where_there_is_time(capsys, monkeypatch):
 
 def test_a_checkpoint_is_saved_or_told_at_once_that_it_has_no_folder(tmp_path, monkeypatch):
     network, (X, y) = small_network(), examples()
-    before = copy.deepcopy(network)
-    message = r"checkpoint: there is no folder .*; make it first"
-    with pytest.raises(FileNotFoundError, match=message):
+    with pytest.raises(FileNotFoundError, match=r"^checkpoint: .* no folder .*; make it first"):
         train(network, X, y, checkpoint=tmp_path / "missing" / "weights.npz")
-    assert_same(network, before)
+    assert_same(network, small_network())
     monkeypatch.chdir(tmp_path)
     quietly(network, X, y, checkpoint="weights.npz")  # in the folder that Python runs in
     assert os.listdir() == ["weights.npz"]
@@ -244,19 +229,14 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_what_to_do(options):
     assert_same(trained, stepped)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return load_mnist(source="uci-digits")
-
-
 @pytest.mark.parametrize(("hidden", "rate"), [(20, 1e3), (20, 1e5), (20, 1e8), (3000, 1e3)])
-def test_a_run_that_blows_up_and_stays_finite_is_told(digits, hidden, rate, tmp_path):
+def test_a_run_that_blows_up_and_stays_finite_is_told(hidden, rate, tmp_path):
     network, checkpoint = Network([784, hidden, 10]), tmp_path / "weights.npz"
     checkpoint.write_bytes(b"the old one")
     now = re.escape(f"{rate:g}")
     message = rf"^the loss is \d.*: the steps are too large\. Lower learning_rate \(now {now},"
     with pytest.raises(DivergenceError, match=message) as told:
-        quietly(network, digits.X_train, digits.y_train, learning_rate=rate, checkpoint=checkpoint)
+        quietly(network, DIGITS, LABELS, learning_rate=rate, checkpoint=checkpoint)
     (epoch,) = told.value.history.epochs
     assert 10 * math.log(10) < epoch.loss < 87.4  # 3000 units do not make 3000 classes
     assert len(told.value.history.loss) == epoch.iteration == 45
@@ -272,8 +252,8 @@ def test_a_run_that_blows_up_and_stays_finite_is_told(digits, hidden, rate, tmp_
         *((100, {"learning_rate": 0.001, "batch_size": 1, "l2": v}) for v in (0, 0.01)),
     ],
 )
-def test_a_bad_start_and_a_run_that_learns_nothing_are_not_taken_for_that(digits, init, n, options):
-    X, y = digits.X_train[:n], digits.y_train[:n]
+def test_a_bad_start_and_a_run_that_learns_nothing_are_not_taken_for_that(init, n, options):
+    X, y = DIGITS[:n], LABELS[:n]
     for seed in range(20):
         network = Network([784, 20, 10], init=init, rng=seed)
         assert len(quietly(network, X, y, rng=seed, epochs=2, **options).epochs) == 2
@@ -330,11 +310,10 @@ def test_weights_too_large_to_compute_with_are_told_without_a_warning(scale):
 )
 def test_an_option_out_of_range_is_told_by_name(capsys, run, name, value, allowed):
     network, (X, y) = small_network(), examples()
-    before = copy.deepcopy(network)
     message = rf"^{name} must be a [a-z ]*{allowed}[a-z0-9 ]*, but is {re.escape(repr(value))}$"
     with pytest.raises(ValueError, match=message):
         run(network, X, y, **{name: value})
-    assert_same(network, before)
+    assert_same(network, small_network())
     assert capsys.readouterr() == ("", "")
 
 
@@ -364,20 +343,17 @@ PIXEL = np.eye(1, 20 * 784, 12_000).reshape(20, 784) == 1  # a single one, of th
         (ZEROS.reshape(20, 28, 28), NOUGHTS, "flatten the images"),
         (np.where(PIXEL, 255.0, 0), NOUGHTS, r"pixels must be 0–1.*divide by 255"),
         (np.where(PIXEL, np.uint8(255), np.uint8(0)), NOUGHTS, "pixels must be 0–1"),
-        (np.where(PIXEL, math.nan, 0), NOUGHTS, "X must be finite"),
-        (np.where(PIXEL, math.inf, 0), NOUGHTS, "X must be finite"),
-        (np.where(PIXEL, -math.inf, 0), NOUGHTS, "X must be finite"),
+        *((np.where(PIXEL, v, 0), NOUGHTS, "X must be finite") for v in (np.nan, np.inf, -np.inf)),
     ],
 )
 def test_data_that_does_not_fit_is_told(run, X, y, message):
     network = Network([784, 10])
-    before = copy.deepcopy(network)
     with pytest.raises(ValueError, match=message):
         run(network, X, y)
     if run is quietly:
         with pytest.raises(ValueError, match=f"^in validation: .*{message}"):
             run(network, ZEROS, NOUGHTS, validation=(X, y))
-    assert_same(network, before)
+    assert_same(network, Network([784, 10]))
 
 
 @pytest.mark.parametrize("validation", [5, np.zeros((2, 784)), (np.zeros((2, 784)),), "ab"])
@@ -429,8 +405,7 @@ def test_only_large_products_get_more_than_one_core(monkeypatch, hidden, one_cor
     cores = []
     monkeypatch.setattr(Network, "accuracy", lambda *_: cores.append(blas_cores()) or 0.0)
     before = blas_cores()
-    X, y = np.zeros((10, 784)), np.arange(10)
-    network = Network([784, hidden, 10])
-    quietly(network, X, y, epochs=1, batch_size=10, validation=(X, y))
+    data = np.zeros((10, 784)), np.arange(10)
+    quietly(Network([784, hidden, 10]), *data, epochs=1, batch_size=10, validation=data)
     assert cores == 2 * [{1} if one_core else before]
     assert blas_cores() == before

@@ -73,7 +73,7 @@ class Check:
             trials = [faults.Trial(*case, self.run) for case in self.cases]
             for trial in trials:
                 trial.wanted = trial.give(self.reference)
-            with redirect_stdout(None), redirect_stderr(io.StringIO()), _kept(attempt):
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), _kept(attempt):
                 stopped = _within_time(partial(self._try, attempt, trials))
             trials = [trial for trial in trials if trial.given is not None]
             done = [trial for trial in trials if trial.done]
