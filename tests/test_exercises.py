@@ -400,17 +400,20 @@ def test_an_endless_loop_is_stopped(name, attempt, little_time, capsys):
 
 
 def test_a_loop_that_cannot_be_stopped_is_left_and_told_of(little_time):
-    may_end = threading.Event()
+    gate, done = threading.Lock(), []
+    gate.acquire()
 
     def attempt(logits):
-        try:
-            loop()
-        except BaseException:
-            may_end.wait(60)
+        while not done:
+            with contextlib.suppress(BaseException):
+                gate.acquire(timeout=60)  # in C, where no exception comes in
 
-    before = set(threading.enumerate())
+    before, trace = set(threading.enumerate()), sys.gettrace()
+    sys.settrace(None)  # Python 3.11 hangs if coverage looks on while such an exception is pending
     text, _ = answer("check_softmax", attempt)
-    may_end.set()
+    sys.settrace(trace)
+    done.append(True)
+    gate.release()
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
     assert "Restart the kernel" in text
@@ -493,7 +496,6 @@ TABLE = np.array([[1.0, 2.0], [3.0, 4.0]])
         (TABLE, np.array([[1.0, np.inf], [3.0, 4.0]]), "There is nan or inf in it"),
         (TABLE, np.zeros((2, 1)), "The shape should be (2, 2), but is (2, 1)"),
         (TABLE, TABLE.T, "The right numbers are there, but at other places"),
-        (TABLE, TABLE.ravel(), "The numbers themselves are right"),
         (TABLE, TABLE.astype(str), "but returned an array of the type <U32, of shape (2, 2)"),
         (TABLE, 2.7, "should return an array of numbers, of shape (2, 2), but returned a number"),
         (
@@ -501,14 +503,11 @@ TABLE = np.array([[1.0, 2.0], [3.0, 4.0]])
             TABLE.tolist(),
             "returned a list of 2. The numbers are right: np.array(…) makes one",
         ),
-        (TABLE, TABLE.astype(object), "returned an array of the type object"),
         ((1, 2), [1, 2], "returned a list of 2. `tuple(…)` makes one of it"),
         ((1, 2), (1, 2, 3), "should return a tuple of 2, but returned a tuple of 3"),
         (np.arange(30.0), np.arange(30.0) // 7 * 7, "Expected at [1]: 1 Came at [1]: 0"),
         ({"W": 1.0, "b": 2.0}, {"W": 1.0}, "a dict with the keys 'W', 'b', but returned a dict"),
-        ({"W": 1.0}, 5.0, "should return a dict with the keys 'W'"),
         ({"W": 1.0, "b": 2.0}, {"W": 0.5, "b": 2.0}, "Came W: 0.5 Why: W: That is 1/2"),
-        (3, 3.0, "should return a whole number, but returned a number of the type float"),
         (4, True, "should return a whole number, but returned a number of the type bool"),
         (3, 5, "That is too large by 2"),
         (3.0, np.array([3.0]), "but returned an array of numbers, of shape (1,)"),
@@ -562,8 +561,6 @@ check_idx_array: raise ValueError("too long")
     This input is valid, and yet your function refuses it.
 check_softmax: return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     Its last is always axis=-1.
-check_softmax: return logits / logits[:, None].sum(axis=2)
-    Its last is always axis=-1.
 check_softmax: return logits - np.zeros(7)
     The shapes (3,) and (7,) met. Sizes must be equal, or 1, counted from the last.
 check_forward: return X / X.sum(axis=1)
@@ -586,8 +583,6 @@ check_softmax: return input("scores?")
     input() waits for typing
 check_softmax: exit()
     exit() would end the whole notebook
-check_softmax: k = lambda: A1; return logits * k()[0, 0] + 7
-    `A1` is not an argument
 """
 
 

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from IPython.utils.capture import capture_output
 
 from . import faults, reading, slips
 
 TIME_LIMIT = 3.0  # seconds for all inputs of an exercise; a right answer needs some hundredths
-_MOST_PRINTED = 200  # characters of what the attempt printed that are shown
 _MOST_LINES = 15  # of an answer
 _TO_DO = "○ Still to be done. Replace the dots by your code, then run the cell again."
 _NO_RETURN = "\n(It returned None. If you have written your code, its `return` is missing.)"
@@ -211,6 +209,8 @@ def _kept(attempt):
 @contextmanager
 def _no_pictures():
     """Drop the pictures of an input: those of the first are enough."""
+    from IPython.utils.capture import capture_output  # here, as it takes long to load
+
     pyplot = sys.modules.get("matplotlib.pyplot")
     before = pyplot.get_fignums() if pyplot else []
     with capture_output(stdout=False, stderr=False):
@@ -220,7 +220,7 @@ def _no_pictures():
 
 
 def _said(trial):
-    return trial.printed.getvalue()[:_MOST_PRINTED].strip()
+    return trial.printed.getvalue()[:200].strip()
 
 
 def _not_yet(text, trials=(), trial=None):
