@@ -1,15 +1,55 @@
-"""A sweep beside the notebook: how far it is, what is best so far, and a button to stop it."""
+"""A sweep beside the notebook: how far it is, what it has found, and a button to stop it."""
 
 import threading
 import time
 from html import escape
+from pathlib import Path
 
+import anywidget
 import ipywidgets as widgets
+import numpy as np
+import traitlets
 
 from . import cells
-from .sweep import Search
+from .sweep import OPTIONS, Search
 
 FRAME = 0.1  # seconds between two changes of what is shown
+_MOST = 12  # values of an option that the map has room for
+_HERE = Path(__file__).parent
+
+
+class SearchMap(anywidget.AnyWidget):
+    """A heat map of the first two options of which several values are tried; see search_map.js.
+
+    A box fills in when its runs are finished, and shows their loss curves when it is chosen.
+    """
+
+    _esm, _css = _HERE / "search_map.js", _HERE / "search_map.css"
+    grid = traitlets.Dict().tag(sync=True)  # names, and the values of rows and columns, as text
+
+    def __init__(self, search):
+        self.search, self._sent = search, []
+        values = {name: list(map(str, self._values(name))) for name in search.options}
+        self.tried = [name for name in search.options if 1 < len(values[name]) <= _MOST][:2]
+        names = [*[""] * (2 - len(self.tried)), *self.tried]
+        rows, columns = (values.get(name, [""]) for name in names)
+        super().__init__(grid={"names": names, "rows": rows, "columns": columns})
+        self.on_msg(lambda *_: [self.send(message) for message in list(self._sent)])  # a new page
+
+    def _values(self, name):
+        settings = [setting for setting, _ in self.search.planned.values()]
+        return dict.fromkeys(setting.get(name, OPTIONS[name]) for setting in settings)
+
+    def update(self):
+        """Send the runs that have finished since the last time."""
+        lines = self.grid["rows"], self.grid["columns"]
+        for number, row in list(enumerate(self.search.rows.values()))[len(self._sent) :]:
+            names = (str(row.get(name, "")) for name in self.grid["names"])
+            place = [line.index(name) for line, name in zip(lines, names, strict=True)]
+            loss = [value for value in row["loss"] if np.isfinite(value)]
+            told = {"place": place, "status": row["status"], "accuracy": row["accuracy"]}
+            self._sent.append({"type": "run", "id": number, "loss": loss, **told})
+            self.send(self._sent[-1])
 
 
 class SearchPanel(widgets.VBox):
@@ -29,9 +69,12 @@ class SearchPanel(widgets.VBox):
         self.stop_button = widgets.Button(description="Stop", tooltip="Keep what has finished")
         self.stop_button.on_click(self.stop)
         self.status = widgets.HTML()
-        super().__init__([widgets.HBox([self.progress, self.stop_button]), self.status])
+        self.map = SearchMap(self.search)
+        maps = [self.map] if self.map.tried else []
+        super().__init__([widgets.HBox([self.progress, self.stop_button]), self.status, *maps])
         self._start = time.perf_counter()
         self._show()
+        self.map.update()  # from a checkpoint
         cells.enter(self)
         self._thread.start()
 
@@ -67,7 +110,7 @@ class SearchPanel(widgets.VBox):
         """Stop, and take the panel away."""
         self._stop.set()
         cells.OPEN.pop(self, None)
-        for widget in (self.progress, self.stop_button, self.status, *self.children):
+        for widget in (self.progress, self.stop_button, self.map, self.status, *self.children):
             widget.close()
         super().close()
 
@@ -80,10 +123,12 @@ class SearchPanel(widgets.VBox):
                 if time.perf_counter() - shown > FRAME:
                     shown = time.perf_counter()
                     self._show()
+                    self.map.update()
         except Exception as error:  # told by `wait`, and seen here
             self._error = error
         finally:
             results.close()
+            self.map.update()
             self._show(over=True)
 
     def _show(self, over=False):
