@@ -1,4 +1,4 @@
-"""The drawing pad and the explorers in a real browser: drawn on with the mouse and with a finger."""
+"""The drawing pad in a real browser: drawn on with the mouse and with a finger."""
 
 import re
 
@@ -11,24 +11,21 @@ playwright = pytest.importorskip("playwright.sync_api")
 
 CELLS = [
     "from course_utils import Network, data_path\n"
-    "from course_utils.lab.drawing_pad import DrawingPad\n"
-    "from course_utils.lab.explorers import learning_rate_explorer, softmax_explorer",
+    "from course_utils.lab.drawing_pad import DrawingPad",
     'DrawingPad(Network.load(data_path("sample_weights.npz")))',
-    "softmax_explorer()",
-    "learning_rate_explorer()",
 ]
 
 
 @pytest.fixture(scope="module")
 def notebook(window, lab):
-    """Open a notebook with a pad and the explorers."""
+    """Open a notebook with a pad."""
     open_cells(window, lab, "pad", CELLS)  # with a heading: arrow keys fold headings in JupyterLab
     window.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's question about news
 
 
 @pytest.fixture
 def pad(notebook, page):
-    """Run all cells, and return the page, with a new pad and new explorers on it."""
+    """Run all cells, and return the page, with a new pad on it."""
     page.evaluate(
         """async () => {
             await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
@@ -63,10 +60,6 @@ def expect_verdict(page, words):
     playwright.expect(page.locator(".course-verdict")).to_contain_text(words)
 
 
-def slider(page, description):
-    return page.locator(".widget-inline-hbox", has_text=description).get_by_role("slider").first
-
-
 def test_digits_drawn_with_the_mouse_are_recognised(pad):
     bold = pad.locator('.course-pad [style*="font-weight:bold"][style*="right"]')  # names of bars
     for digit in (4, 7):
@@ -88,7 +81,7 @@ def test_bars_follow_while_the_pen_is_down(pad):
     expect_verdict(pad, "It looks like 0 ")
     pad.mouse.up()
     # and all has words for those who do not see it
-    for words in ("It looks like 0", "28", "Probabilities of", "z₀ / T", "A curve of the loss"):
+    for words in ("It looks like 0", "28", "Probabilities of"):
         image = pad.locator(".jp-OutputArea").get_by_role("img", name=words).first
         playwright.expect(image).to_be_visible()
 
@@ -138,23 +131,8 @@ def test_the_keyboard_reaches_all_and_the_focus_is_seen(pad):
     expect_verdict(pad, "No ink yet")
 
 
-def test_explorers_follow_the_arrow_keys(pad):
-    pad.get_by_text("The probabilities add up to").scroll_into_view_if_needed()
-    playwright.expect(pad.get_by_text("p₀ = 0.665")).to_have_count(1)
-    handle = slider(pad, "z₀")
-    handle.focus()
-    pad.keyboard.press("ArrowRight")
-    assert handle.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
-    playwright.expect(pad.get_by_text("z₀ / T = 2.10")).to_be_visible()
-    slider(pad, "Learning rate").focus()
-    for _ in range(55):
-        pad.keyboard.press("ArrowRight")
-    playwright.expect(pad.get_by_text("Arrived: it is flat")).to_be_visible()
-
-
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_it_can_be_read_in_both_themes(pad, theme):
     pad.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
     color = re.compile(r"^rgba?\((1[5-9]\d|2\d\d)," if "Dark" in theme else r"^rgba?\(\d\d?,")
-    for text in ("The probabilities add up", "After 8 steps", "No ink yet"):
-        playwright.expect(pad.get_by_text(text).first).to_have_css("color", color)
+    playwright.expect(pad.get_by_text("No ink yet").first).to_have_css("color", color)
