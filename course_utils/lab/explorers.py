@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 
 _HERE = Path(__file__).parent
+_PARTS = (_HERE / "explorers_parts.js").read_text("utf-8")
 # what notebook 02 finds for the 9 that looks like an 8, on MNIST
 UNSURE_NINE = (-65.0, -65.2, -55.2, -43.4, -53.6, -39.9, -60.5, -50.1, -30.4, -41.4)
 
@@ -84,7 +85,7 @@ def frame(html, title, height):
 class SoftmaxExplorer(Explorer):
     """Scores with sliders, their exponentials and their shares; see `softmax_explorer`."""
 
-    _esm = _HERE / "explorers_softmax.js"
+    _esm = _PARTS + (_HERE / "explorers_softmax.js").read_text("utf-8")
     title = "Softmax, with a slider for each score"
     presets = traitlets.List().tag(sync=True)  # pairs of a name and a list of scores
 
@@ -107,7 +108,7 @@ def softmax_explorer(scores=(2.0, 1.0, 0.0)):
 class LearningRateExplorer(Explorer):
     """A ball in a valley, and gradient descent from it; see `learning_rate_explorer`."""
 
-    _esm = _HERE / "explorers_valley.js"
+    _esm = _PARTS + (_HERE / "explorers_valley.js").read_text("utf-8")
     title = "Gradient descent in a valley, with a learning rate to move"
     height = 500
     # the learning rate is 10 to the power `place`

@@ -1,7 +1,6 @@
 // Scores, their exponentials and their shares, each in line with its slider. Nothing asks Python.
 
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
-const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 const total = (numbers) => numbers.reduce((sum, x) => sum + x, 0);
 const name = (k) => `z${SUBSCRIPTS[k]}`;
@@ -32,24 +31,11 @@ function share(p) {
   return rounded === "1.000" && p < 1 ? p.toFixed(6) : rounded; // what is not 1 is not to look so
 }
 
-// The temperature at a place of its slider, which is logarithmic: round, with two digits or three.
-function roundPower(exponent) {
-  const unit = 10 ** Math.floor(exponent) / 20;
-  return Number((Math.round(10 ** exponent / unit) * unit).toPrecision(3));
-}
-
 // The first of …, 0.5, 1, 2, 5, 10, 20, … that is x or more.
 function roundUp(x) {
   const power = Math.floor(Math.log10(x));
   const front = [1, 2, 5, 10].find((n) => n * 10 ** power >= x * (1 - 1e-9));
   return Number(`${front}e${power}`);
-}
-
-function make(parent, tag, className = "", text = "") {
-  const element = parent.appendChild(document.createElement(tag));
-  element.className = className;
-  element.textContent = text;
-  return element;
 }
 
 function makeSlider(parent, label, limits, react) {
@@ -88,9 +74,7 @@ function render({ model, el }) {
   const presets = model.get("presets"); // pairs of a name and its scores
   let scores, limits, temperature, rows;
   let fullBar = 0; // the exponential whose bar is full
-  el.classList.add("explorer");
-  // JupyterLab leaves the keys to what says so
-  el.addEventListener("focusin", (e) => e.target.setAttribute("data-lm-suppress-shortcuts", ""));
+  enter(el);
   const controls = make(el, "div", "explorer-controls");
   const preset = make(make(controls, "label", "", "Scores "), "select");
   for (const [text] of presets) make(preset, "option", "", text);

@@ -10,18 +10,11 @@ const VALLEYS = [
     start: 2.5,
   },
 ];
-const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const REACH = 3.3; // the picture goes from -REACH to REACH, or twice, four times… as far
 const TOP = 11; // the loss at its upper edge, or more
 const GONE = 1000; // where w is beyond this, the numbers only grow
 const HEIGHT = 300; // of the picture, in CSS pixels
 const MARGIN = { left: 60, right: 12, top: 10, bottom: 34 };
-
-// The learning rate at a place of its slider, which is logarithmic: round, with two digits or three.
-function roundPower(exponent) {
-  const unit = 10 ** Math.floor(exponent) / 20;
-  return Number((Math.round(10 ** exponent / unit) * unit).toPrecision(3));
-}
 
 // Three digits, with zeros at the end (numbers in a row are then equally long), or without.
 function threeDigits(x) {
@@ -70,13 +63,6 @@ function ticks(low, high) {
   const step = power * [1, 2, 5, 10].find((front) => front * power >= rough);
   const first = Math.ceil(low / step);
   return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, k) => (first + k) * step);
-}
-
-function make(parent, tag, className = "", text = "") {
-  const element = parent.appendChild(document.createElement(tag));
-  element.className = className;
-  element.textContent = text;
-  return element;
 }
 
 // A slider with its name and number. Return what sets it to a place, and to the value there.
@@ -167,9 +153,7 @@ class Picture {
 function render({ model, el }) {
   const state = { valley: VALLEYS[0], ...model.get("start") }; // and place, start, steps
   let path, rate, picture;
-  el.classList.add("explorer");
-  // JupyterLab leaves the keys to what says so
-  el.addEventListener("focusin", (e) => e.target.setAttribute("data-lm-suppress-shortcuts", ""));
+  enter(el);
   const top = make(el, "div", "explorer-valley");
   const svg = shape(top, "svg", { role: "img", height: HEIGHT });
   const side = make(top, "div", "explorer-side");

@@ -40,7 +40,7 @@ def test_watch_a_search_and_stop_it(page, lab):
 
 
 GRID = [
-    CELLS[0].partition("# so many")[0].partition("panel =")[0]
+    CELLS[0].partition("panel =")[0]
     + "grid = {'hidden': [4, 16], 'learning_rate': [0.01, 0.1, 5.0]}\n"
     "panel = SearchPanel(grid, X, y, validation=validation)\n"
     "panel",
