@@ -3,6 +3,7 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,3 +45,11 @@ def test_softmax_explorer_takes_two_to_ten_scores(scores):
 def test_the_unsure_nine_has_the_scores_of_notebook_02():
     assert np.argmax(explorers.UNSURE_NINE) == 8
     assert sorted(explorers.UNSURE_NINE)[-2:] == [-39.9, -30.4]
+    notebook = Path(__file__).parents[1] / "notebooks" / "02_softmax.ipynb"
+    (cell,) = [
+        cell
+        for cell in json.loads(notebook.read_text("utf-8"))["cells"]
+        if "scores = score(X_test[unsure])\n" in cell["source"]
+    ]
+    printed = "".join(cell["outputs"][-1]["text"]).strip("[]\n ")
+    assert tuple(map(float, printed.split())) == explorers.UNSURE_NINE
