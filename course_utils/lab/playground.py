@@ -1,56 +1,42 @@
 """A panel that trains a network live, with a knob for everything that can be set."""
 
+import asyncio
+import signal
 import threading
 from functools import wraps
-from html import escape
 
 import ipywidgets as widgets
 
 from .. import _checks
 from ..network import Network
 from . import cells
-from .parts import LiveImage
-from .pictures import SIZE, LiveCurves, digits_picture, plot_run, png, weights_picture
-from .runs import Run, Settings
+from .live_run import Run
+from .network_view import NetworkView, display, one_of_each
+from .parts import ArrowKeys
+from .settings import make_knobs, read_knobs
 
-FRAME = 0.08  # seconds from picture to picture
-SEEN = {  # the pictures, for those who don't see them, and their heights
-    "Against epochs: the loss, and the share of training and test images read right.": SIZE[1],
-    "The first test digits, and below each the network's answer with a tick or a cross.": 82,
-    "The weights of the first layer's units as small pictures, blue adds, red takes away.": 108,
-}
+SLICE = 0.02  # seconds of training, after which the kernel gets a turn
 
 
-def _click(method):
-    """Let a method work while training pauses: no two threads have the same run in hands.
-
-    JupyterLab may send a click to one thread of the kernel and the next to another: the lock lets
-    one wait for the other.
-    """
+def _at_home(method):
+    """Let a method run in the thread that trains: JupyterLab may hand a click to another one."""
 
     @wraps(method)
-    def call(self, *_):
-        with self._lock:
-            self._halt.set()
-            if self._thread:
-                self._thread.join()
-            method(self)
-            if self.training:
-                self._halt.clear()
-                # a daemon: no kernel waits for it
-                self._thread = threading.Thread(target=self._work, name="playground", daemon=True)
-                self._thread.start()
+    def call(self, *arguments):
+        if self._loop is None or threading.current_thread() is self._thread:
+            return method(self, *arguments)
+        return self._loop.call_soon_threadsafe(method, self, *arguments)
 
     return call
 
 
 class Playground(widgets.VBox):
-    """Train a network live, and see at once what each setting does.
+    """Train a network live, look inside, and see at once what each setting does.
 
-    Train starts a run, Stop pauses it, Reset goes back to new weights, and Keep this run puts it
-    into a table to compare others with. To move a knob during training starts the run again with
-    the new setting. Training is a thread of its own, so the kernel stays usable; to close the panel,
-    or to run its cell again, ends it.
+    Train starts a run, Stop pauses it, Reset goes back to new weights. A run that is kept stays in
+    the curves. To move a knob during training starts again with the new setting. Training is a task
+    of the notebook's event loop, so cells can be run meanwhile; to close the panel, or to run its
+    cell again, ends it. Where no such loop runs, as in a script, `wait` trains.
 
     Parameters
     ----------
@@ -58,15 +44,17 @@ class Playground(widgets.VBox):
         Images as rows, pixels 0–1.
     y_train, y_test : ndarray of int, shape (n,)
         Labels.
+    shown : iterable of int
+        Test images to choose from, beside one of each other digit: ``digits.familiar.values()``.
 
     Attributes
     ----------
     run : Run
-        What is shown: its network, its losses, its accuracies.
-    network : Network
-        That of `run`.
-    kept : list of Run
-        The runs in the table, as they were then.
+        What is trained: its `state`, `settings`, `network`, and its `code()`.
+    kept : dict of Run
+        The runs that were kept, by their numbers.
+    knobs : dict
+        The controls, by name: ``playground.knobs["epochs"].value = 1``.
 
     Raises
     ------
@@ -74,256 +62,194 @@ class Playground(widgets.VBox):
         If the images or labels have the wrong shape or values.
     """
 
-    def __init__(self, X_train, y_train, X_test, y_test):
-        self._lock, self._halt, self._thread = threading.Lock(), threading.Event(), None
+    def __init__(self, X_train, y_train, X_test, y_test, *, shown=()):
         network = Network([28 * 28, 10])
         train = _checks.examples(network, X_train, y_train)
         self.digits = train, _checks.validation(network, (X_test, y_test))
-        self.kept, self.knobs, self.buttons = [], _knobs(len(X_train)), {}
-        for name, tooltip, action in (
-            ("Train", "Start, or go on after Stop", self.start),
-            ("Stop", "Pause; Train goes on from here", self.stop),
-            ("Reset", "Begin with new weights", self.reset),
-            ("Keep this run", "Put it into the table, to compare others with", self.keep),
-        ):
-            button = widgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
-            button.on_click(action)
-            self.buttons[name] = button
-        self.buttons["Train"].button_style = "primary"
-        wide = {"width": f"{SIZE[0]}px"}
-        self.progress = widgets.FloatProgress(max=1, description="Progress", layout=wide)
-        self.status = widgets.HTML(layout=wide | {"min_height": "72px"})
-        self.message, self.table = widgets.HTML(layout=wide), widgets.HTML()
-        self.pictures = [
-            LiveImage(alt=alt, width=SIZE[0], height=height) for alt, height in SEEN.items()
-        ]
-        shown = [("the run that is shown", 0)]
-        self.code_of = widgets.Dropdown(description="Code of", options=shown)
-        self.code = widgets.Textarea(description="Code", rows=6, layout={"width": "96%"})
+        self.kept, self.run, self._number = {}, None, 0
+        self._halt, self._task, self._thread = threading.Event(), None, threading.current_thread()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:  # in a script
+            self._loop = None
+        X, y = self.digits[1]
+        some = one_of_each(y, shown)
+        self.view = NetworkView(X[some], y[some], live=True)
+        self.view.on_msg(self._on_message)
+        self.knobs, self.buttons = make_knobs(len(X_train)), {}
         for knob in self.knobs.values():
             knob.observe(self._turn, "value")
-        self.code_of.observe(self._show_code, "value")
-        knobs = widgets.VBox(list(self.knobs.values()), layout={"flex": "0 0 auto"})
-        buttons = widgets.HBox(list(self.buttons.values()))
-        display = [buttons, self.progress, self.status, self.message, *self.pictures]
-        top = widgets.HBox([knobs, widgets.VBox(display)], layout={"flex_flow": "row wrap"})
-        super().__init__([top, self.table, self.code_of, self.code])
+        for name, action in (("Train", self.train), ("Stop", self.stop), ("Reset", self.reset)):
+            self.buttons[name] = widgets.Button(description=name, tooltip=action.__doc__)
+            self.buttons[name].on_click(action)
+        self.buttons["Train"].button_style = "primary"
+        columns = {"grid_template_columns": "repeat(auto-fill, minmax(min(100%, 340px), 1fr))"}
+        knobs = widgets.GridBox(list(self.knobs.values()), layout=columns)
+        super().__init__([widgets.HBox([*self.buttons.values(), ArrowKeys()]), knobs, self.view])
+        self.add_class("course-widget")
         self.reset()
         cells.enter(self)
 
     def __repr__(self):
         return "Playground: a panel of knobs; run this cell in a notebook to turn them"
 
-    @property
-    def network(self):
-        """The network of the run that is shown."""
-        return self.run.network
+    def _ipython_display_(self):
+        display(self, self.view, NetworkView.load())
 
     @property
-    def settings(self):
-        """What the knobs say, as `Settings`."""
-        values = {name: knob.value for name, knob in self.knobs.items()}
-        hidden = (values.pop("units"),) * values.pop("hidden_layers")
-        if values["n_images"] == len(self.digits[0][0]):
-            values["n_images"] = None
-        return Settings(hidden, **values)
+    def network(self):
+        """The network of the run that is trained."""
+        return self.run.network
 
     @property
     def training(self):
         """Whether a run is under way."""
         return self.run.state == "training"
 
-    @_click
-    def start(self):
-        """Train: go on after Stop; else begin anew with what the knobs say."""
+    @property
+    def settings(self):
+        """What the knobs say, as `Settings`."""
+        return read_knobs(self.knobs)
+
+    @_at_home
+    def train(self, *_):
+        """Start, or go on after Stop."""
         if not self.run.under_way or self.run.settings != self.settings:
             self._renew()
-        self.run.state = "training"
-        self._show_all()
-
-    @_click
-    def stop(self):
-        """Stop: pause the run where it is."""
-        if self.training:
-            self.run.state = "stopped"
-        self._show_all()
-
-    @_click
-    def reset(self):
-        """Reset: end the run, and begin with new weights."""
-        self._renew()
-        self._show_all()
-
-    @_click
-    def keep(self):
-        """Keep this run: put it into the table."""
-        if not self.run.loss:
-            self._say("There is nothing to keep yet. Press Train first.")
-            return
-        self.kept.append(self.run.copy())
-        self.table.value = _table(self.kept)
-        self.code_of.options = [*self.code_of.options, (f"run {len(self.kept)}", len(self.kept))]
-        self._live = LiveCurves(self.run, self.kept)
-        self._show_all()
-
-    def wait(self):
-        """Wait until the run that was started is finished, stopped or diverged."""
-        while self.training:
-            with self._lock:  # after a click that is under way
-                thread = self._thread
-            thread.join()
-
-    def close(self):
-        """End training and take the panel away."""
-        if self._thread and self._thread.is_alive():
-            self.stop()
-        cells.OPEN.pop(self, None)
-        super().close()
-
-    def snapshot(self, **settings):
-        """Train from new weights to the end, apart from the panel, and draw what it would show.
-
-        `settings` are what differs from those of a new panel, by the names of `Settings`.
-        """
-        return plot_run(Run(Settings(**settings), self.digits).finish())
-
-    @_click
-    def _turn(self):
-        """Begin again with the knob that was turned, if nothing is lost by it."""
-        self.knobs["units"].disabled = self.knobs["hidden_layers"].value == 0
-        state = self.run.state
-        if state in ("ready", "training"):
-            self._renew()
-            self.run.state = state
-            self._show_all()
-        else:
-            self._say("The settings have changed. Press Train to try them.")
-
-    def _renew(self):
-        self.run = Run(self.settings, self.digits)
-        self._live = LiveCurves(self.run, self.kept)
-
-    def _work(self):
-        """Train until the end or a click, and show it."""
-        try:
-            while not self._halt.is_set() and self.run.advance(FRAME):
-                self._show()
-        except Exception as error:  # told here, since nobody waits for the thread
-            self.run.state = "failed"
-            self.run.message = (
-                "Something went wrong that should not, and it is not your fault. Run the cell "
-                f"again. The error was: {type(error).__name__}: {error}"
-            )
         if not self.training:
-            self._show_all()
+            self._begin()
 
-    def _show_all(self):
-        self.buttons["Train"].disabled = self.training
-        self.buttons["Stop"].disabled = not self.training
-        self._say(self.run.message)
-        self._show_code()
+    def stop(self, *_):
+        """Pause; Train goes on from here."""
+        self._halt.set()  # at once, whatever the panel's own thread is doing
+        self._pause()
+
+    @_at_home
+    def reset(self, *_):
+        """Begin with new weights."""
+        self._renew()
         self._show()
 
+    @_at_home
+    def keep(self, number=None):
+        """Keep the run that is trained, to compare others with."""
+        if not self.run.iteration:
+            self.view.message = "There is nothing to keep yet. Press Train first."
+        elif number in (None, self.run.number):
+            self.kept[self.run.number] = self.run
+            self.view.keep(self.run.number)
+
+    @_at_home
+    def remove(self, number):
+        """Take a run away."""
+        self.kept.pop(number, None)
+        self.view.drop(number)
+        if number == self.run.number:
+            self.reset()
+
+    @_at_home
+    def clear(self):
+        """Take all runs away but the one that is trained."""
+        for number in {*self.kept} - {self.run.number}:
+            self.remove(number)
+
+    def wait(self):
+        """Train until the run is finished, stopped or blown up; an interrupt is a click on Stop."""
+        before = signal.getsignal(signal.SIGINT)
+        # an exception in the middle of a step would end the run for good
+        signal.signal(signal.SIGINT, lambda *_: self._halt.set())
+        try:
+            while self.training:
+                self._advance()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def close(self):
+        """End training, take the panel away, and let go of what it holds."""
+        if self.comm is None:  # closed already, or never opened
+            return
+        self._halt.set()
+        self._end_task()
+        cells.OPEN.pop(self, None)
+        for run in {self.run, *self.kept.values()}:
+            run.release()
+        self.view.sent.clear()
+        self.digits = None
+        for part in (*self.children, self.layout):
+            _close(part)
+        super().close()
+
+    @_at_home
+    def _pause(self):
+        self._end_task()
+        if self.training:
+            self.run.pause()
+            self._show()
+
+    @_at_home
+    def _turn(self, _):
+        """Begin again with the knob that was turned, if nothing is lost by it."""
+        self.knobs["units"].disabled = self.knobs["hidden_layers"].value == 0
+        if self.run.state in ("ready", "training"):
+            go_on = self._begin if self.training else self._show
+            self._renew()
+            go_on()
+        else:
+            self.view.message = "The settings have changed. Press Train to try them."
+
+    def _renew(self):
+        """Put a run with new weights in the place of the one before, if that is not kept."""
+        self._end_task()
+        if self.run:
+            self.run.release()
+            if self.run.number not in self.kept:
+                self.view.drop(self.run.number)
+        self._number += 1
+        self.run = Run(self._number, self.settings, self.digits, self.view)
+
+    def _begin(self):
+        self._halt.clear()
+        self.run.state, self.run.message = "training", ""
+        self._show()
+        if self._loop:
+            self._task = self._loop.create_task(self._work(), name="playground")
+
+    def _end_task(self):
+        if self._task:
+            self._task.cancel()
+            self._task = None
+
+    async def _work(self):
+        """Train in slices; between them the kernel has time for cells and clicks."""
+        while self.training:
+            self._advance()
+            for _ in range(4):
+                await asyncio.sleep(0)
+
+    def _advance(self):
+        if not self.run.advance(SLICE, self._halt):
+            self._show()
+        elif self._halt.is_set():
+            self._pause()
+
     def _show(self):
-        """Bring the pictures and the figures up to date, many times a second."""
-        self.progress.value, self.status.value = self.run.done, _status(self.run)
-        curves, digits, weights = self.pictures
-        curves.value = self._live.png(self.run)
-        digits.value, weights.value = png(digits_picture(self.run)), png(weights_picture(self.run))
+        """Bring everything but the pictures up to date."""
+        self.buttons["Train"].disabled = self.training
+        self.buttons["Stop"].disabled = not self.training
+        with self.view.hold_sync():  # one message
+            self.view.state = {"failed": "diverged"}.get(self.run.state, self.run.state)
+            self.view.message, self.view.text_code = self.run.message, self.run.code()
 
-    def _say(self, text):
-        style = "border-left:4px solid #D55E00;padding:2px 10px;line-height:1.4" if text else ""
-        self.message.value = f'<div role="status" style="{style}">{escape(text)}</div>'
-
-    def _show_code(self, _=None):
-        number = self.code_of.value
-        self.code.value = (self.kept[number - 1] if number else self.run).code()
-
-
-def _knobs(n_train):
-    """Return the controls by the names of `Settings`, the hidden layers in two."""
-    look = {"style": {"description_width": "108px"}, "layout": {"width": "268px"}}
-
-    def choice(description, values, value):
-        options = [(f"{v:,g}", v) for v in values]
-        more = {"options": options, "value": value, "continuous_update": False}
-        return widgets.SelectionSlider(description=description, **more, **look)
-
-    def slider(description, value, low, high):
-        more = {"min": low, "max": high, "continuous_update": False}
-        return widgets.IntSlider(value, description=description, **more, **look)
-
-    def series(first, last):
-        return [float(f"{m}e{e}") for e in range(first, last) for m in (1, 2, 5)]
-
-    new = Settings()
-    sizes = [int(n) for n in series(2, 7) if n < n_train]
-    batches = sorted([int(n) for n in series(0, 3)] + [32, 1000])
-    inits = {
-        "he: √(2 / n_in)": "he",
-        "xavier: √(2 / (n_in + n_out))": "xavier",
-        "normal: N(0, 1)": "normal",
-    }
-    return {
-        "hidden_layers": slider("Hidden layers", 1, 0, 3),
-        "units": choice("Units in each", [2, 5, 10, 20, 50, 100, 200], new.hidden[0]),
-        "activation": widgets.Dropdown(
-            description="Activation", options=["relu", "sigmoid"], **look
-        ),
-        "init": widgets.Dropdown(description="First weights", options=inits, **look),
-        "learning_rate": choice("Learning rate", [*series(-4, 2), 100.0], new.learning_rate),
-        "batch_size": choice("Batch size", batches, new.batch_size),
-        "epochs": slider("Epochs", new.epochs, 1, 30),
-        "momentum": choice("Momentum", [k / 20 for k in range(20)], new.momentum),
-        "l2": choice("L2", [0.0, 1e-5, 1e-4, 0.001, 0.01, 0.1], new.l2),
-        "n_images": choice("Training images", [*sizes, n_train], n_train),
-        "seed": widgets.BoundedIntText(0, min=0, max=9999, description="Seed", **look),
-    }
+    def _on_message(self, _, message, __):
+        actions = {"train": self.train, "stop": self.stop, "reset": self.reset, "clear": self.clear}
+        actions |= {"keep": self.keep, "drop": self.remove}
+        if action := actions.get(message["type"]):
+            action(*([message["run"]] if "run" in message else []))
 
 
-def _status(run):
-    """Return two lines of text about a run, as HTML."""
-    n, epochs = len(run.loss), run.settings.epochs
-    state = {
-        "ready": "Ready. Press Train.",
-        "training": f"About {run.seconds * (1 / run.done - 1) if n else 0:.0f} s left.",
-        "stopped": "Stopped. Train goes on from here.",
-        "finished": f"Finished in {run.seconds:.1f} s.",
-        "diverged": "Blown up.",
-        "failed": "Ended by an error. Train begins anew.",
-    }[run.state]
-    epoch = min(n // run.per_epoch + 1, epochs)
-    first = f"<b>{state}</b> Epoch {epoch} of {epochs} · iteration {n:,} of {run.n_iterations:,}"
-    second = f"Right: ≈ {run.looks[-1][1]:.0%} of {len(run.probs):,} test images now"
-    if n:
-        batch = min(run.settings.batch_size, len(run.X))
-        first += f" · {n * batch / run.seconds:,.0f} images/s"
-        second = f"Loss {run.curve()[-1][-1]:.3f} · {second}"
-    if run.epochs:
-        epoch, _, _, on_train, on_test = run.epochs[-1]
-        second += (
-            f"; after epoch {epoch} <b>{on_train:.1%}</b> of the training images, "
-            f"<b>{on_test:.1%}</b> of all test images"
-        )
-    return f'<div style="line-height:1.5">{first}<br>{second}</div>'
-
-
-def _table(runs):
-    """Return the kept runs as an HTML table; what differs from the run above is bold."""
-    lines, above = [], None
-    for number, run in enumerate(runs, start=1):
-        settings, results = run.row()
-        changed = [name for name in settings if above and settings[name] != above[name]]
-        cells = [f"<b>{text}</b>" if n in changed else text for n, text in settings.items()]
-        cells = [str(number), *cells, *results.values()]
-        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
-        above = settings
-    names = ["run", *settings, *results]
-    lines.insert(0, "".join(f'<th scope="col">{name}</th>' for name in names))
-    return (
-        '<table style="border-spacing:7px 2px;line-height:1.4;font-size:12px;text-align:right">'
-        '<caption style="text-align:left">Kept runs; the numbers are those in the diagrams, and '
-        "bold is what changed from the run above</caption>"
-        + "".join(f"<tr>{line}</tr>" for line in lines)
-        + "</table>"
-    )
+def _close(widget):
+    """Close a widget, and all that it has made for itself."""
+    parts = [getattr(widget, name, None) for name in ("layout", "style")]
+    for part in (*getattr(widget, "children", ()), *filter(None, parts)):
+        _close(part)
+    widget.close()

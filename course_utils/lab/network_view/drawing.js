@@ -1,0 +1,324 @@
+// How things look: elements, colours, pictures of 28×28 pixels, lines between units, and charts.
+
+import { SIDE, PIXELS, placeOfEpoch, epochOfPlace, between, rangeOfLoss } from "./numbers.js";
+import { nearestSnapshot, plain, percent } from "./numbers.js";
+
+// a colour and a dash for each run: who cannot tell one, can tell the other
+export const STYLES = [
+  { color: "#009e73", dash: "" },
+  { color: "#cc79a7", dash: "7 3" },
+  { color: "#e69f00", dash: "2 3" },
+  { color: "#7f6bd6", dash: "9 3 2 3" },
+  { color: "#56b4e9", dash: "4 4" },
+  { color: "#8c8c8c", dash: "12 3" },
+];
+
+// ---- elements --------------------------------------------------------------------------------------
+
+/** Return what `html` describes: `node`, and its parts by their last class: nv-play is `play`. */
+export function build(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  const node = template.content.firstElementChild;
+  const parts = {};
+  for (const part of node.querySelectorAll('[class^="nv-"]')) {
+    parts[part.className.split("nv-").at(-1)] = part;
+  }
+  return { node, ...parts };
+}
+
+export const PICTURE = '<canvas class="nv-picture" width="28" height="28"></canvas>';
+
+export function button(name, label, content) {
+  const texts = `title="${label}" aria-label="${label}"`;
+  return `<button type="button" class="nv-${name}" ${texts}>${content}</button>`;
+}
+
+const icon = (shape) => `
+  <svg viewBox="0 0 16 16" width="14" height="14" fill="currentColor" aria-hidden="true">
+    <path d="${shape}"/></svg>`;
+
+export const ICONS = {
+  start: icon("M2 2h2v12H2zM14 2v12L5 8z"),
+  back: icon("M12 2v12L4 8z"),
+  on: icon("M4 2v12l8-6z"),
+  Play: icon("M3 1l11 7-11 7z"),
+  Pause: icon("M3 2h4v12H3zM9 2h4v12H9z"),
+};
+
+export function setText(node, text) {
+  if (node.textContent !== `${text}`) node.textContent = text;
+}
+
+/** Say whether a button is pressed; nothing happens where that is known, as it is in most frames. */
+export function press(node, isPressed) {
+  if (node.ariaPressed !== `${isPressed}`) node.ariaPressed = `${isPressed}`;
+}
+
+// ---- colours and pictures --------------------------------------------------------------------------
+
+function threeNumbers(color) {
+  if (color[0] === "#") return [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
+  return Array.from(color.matchAll(/[\d.]+/g), Number).slice(0, 3);
+}
+
+const STEPS = 128;
+
+/** Colours from transparent to full, as words of RGBA, so that they suit the ground of any theme. */
+function ramp([r, g, b], power) {
+  const alpha = (k) => Math.round(255 * (k / (STEPS - 1)) ** power);
+  const word = (_, k) => ((alpha(k) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  return Uint32Array.from({ length: STEPS }, word);
+}
+
+/** Read the theme's colours: of what adds, of what takes away, and of ink. */
+export function readColors(root) {
+  const style = getComputedStyle(root);
+  const [add, take] = ["--nv-add", "--nv-take"].map((name) => style.getPropertyValue(name).trim());
+  const ink = style.color;
+  const [adds, takes] = [add, take].map((color) => ramp(threeNumbers(color), 1.2));
+  const ramps = { add: adds, take: takes, ink: ramp(threeNumbers(ink), 0.85) };
+  return { add, take, ink, ramps, key: `${add} ${ink}` };
+}
+
+/** Paint 784 values, the largest at `scale`; in large pictures a minus is on what takes away. */
+export function paint(canvas, value, scale, { add, take }) {
+  const size = canvas.width;
+  const zoom = size / SIDE;
+  const image = new ImageData(size, size);
+  const words = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < PIXELS; k++) {
+    const v = value(k) / scale;
+    const step = Math.min(Math.abs(v) * (STEPS - 1), STEPS - 1) | 0; // nan becomes 0
+    const word = v < 0 ? take[step] : add[step];
+    if (zoom === 1) words[k] = word;
+    for (let row = 0; zoom > 1 && row < zoom; row++) {
+      const from = (Math.floor(k / SIDE) * zoom + row) * size + (k % SIDE) * zoom;
+      words.fill(word, from, from + zoom);
+      if (v < 0 && row === zoom >> 1) words.fill(0, from + 1, from + zoom - 1); // the minus
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+export function paintInk(canvas, image, { ramps }) {
+  paint(canvas, (k) => image[k], 1, { add: ramps.ink });
+}
+
+/** Give a canvas as many pixels as the screen has there, and return its context in CSS pixels. */
+function sharpContext(canvas) {
+  const scale = devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  Object.assign(canvas, { width: width * scale, height: height * scale }); // and so it is empty
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
+  return context;
+}
+
+export function drawStrokes(canvas, strokes, width, color) {
+  const context = sharpContext(canvas);
+  const side = canvas.clientWidth;
+  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: color });
+  context.lineWidth = width * side;
+  for (const stroke of strokes) {
+    context.beginPath();
+    context.moveTo(stroke[0][0] * side, stroke[0][1] * side + 0.01); // so that a dot has a length
+    for (const [x, y] of stroke) context.lineTo(x * side, y * side);
+    context.stroke();
+  }
+}
+
+// ---- the network -----------------------------------------------------------------------------------
+
+/** Return the largest square cells, n of which fit into width × height; `foot` is below each. */
+export function fit(n, width, height, { most, gap, foot = 0 }) {
+  let best = { size: 1, perLine: n };
+  for (let lines = 1; lines <= 8; lines++) {
+    const perLine = Math.ceil(n / lines);
+    const room = Math.min(most, width / perLine - gap, height / lines - gap - foot);
+    if (Math.floor(room) > best.size) best = { size: Math.floor(room), perLine };
+  }
+  return best;
+}
+
+/** Return where lines may end at an element. */
+export function placeOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) {
+  return { x: offsetLeft + offsetWidth / 2, top: offsetTop, bottom: offsetTop + offsetHeight };
+}
+
+function strongestLinks({ input, sums, weight }) {
+  const links = [];
+  let top = 0.2; // a network that says next to nothing has thin lines
+  for (let i = 0; i < input.length; i++) {
+    for (let j = 0; input[i] && j < sums.length; j++) {
+      const value = input[i] * weight(i, j);
+      if (!Number.isFinite(value)) continue;
+      top = Math.max(top, Math.abs(value));
+      links.push({ value, i, j });
+    }
+  }
+  for (const link of links) link.share = Math.abs(link.value) / top;
+  const visible = links.filter(({ share }) => share > 0.02).sort((p, q) => p.share - q.share);
+  return visible.slice(-300);
+}
+
+/** Draw what goes from each unit to the next layer: blue and solid adds, red and dashed takes away. */
+export function drawLinks(canvas, found, places, pick, colors) {
+  const context = sharpContext(canvas);
+  for (let l = 1; l < found.length; l++) {
+    const [upper, lower] = [places[l - 1], places[l]];
+    const y0 = Math.max(...upper.map(({ bottom }) => bottom)) + 1;
+    const y1 = Math.min(...lower.map(({ top }) => top)) - 1;
+    const bend = 0.55 * (y1 - y0);
+    for (const { value, share, i, j } of strongestLinks(found[l])) {
+      const { layer, unit } = pick;
+      const isPicked = (layer === l && unit === j) || (layer === l - 1 && unit === i);
+      const [x0, x1] = [upper[i].x, lower[j].x];
+      context.globalAlpha = isPicked ? 0.3 + 0.7 * share : 0.04 + 0.26 * share;
+      context.lineWidth = 0.6 + 5.4 * share;
+      context.strokeStyle = value > 0 ? colors.add : colors.take;
+      context.setLineDash(value > 0 ? [] : [5, 2.5]);
+      context.beginPath();
+      context.moveTo(x0, y0);
+      context.bezierCurveTo(x0, y0 + bend, x1, y1 - bend, x1, y1);
+      context.stroke();
+    }
+  }
+}
+
+// ---- charts ----------------------------------------------------------------------------------------
+
+const KINDS = {
+  loss: {
+    value: ({ loss }) => loss[1],
+    range: rangeOfLoss,
+    ticks: [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10, 100],
+    label: (v) => plain(v, 6).replace(/\.?0+$/, ""),
+    title: (run, position) => `Loss ${plain(between(run, position, KINDS.loss.value), 3)}`,
+  },
+  error: {
+    value: ({ error }) => error[1],
+    range: () => ({ low: 0.01, high: 1 }),
+    ticks: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+    label: (v) => `${100 * v}%`,
+    title(run, position) {
+      const [train, test] = [0, 1].map((k) => between(run, position, ({ error }) => error[k]));
+      return `Errors: test ${percent(test)}, training ${percent(train)} (thin)`;
+    },
+  },
+};
+const EPOCHS = [0.01, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100];
+let charts = 0;
+
+const textAt = (x, y, anchor, text) =>
+  `<text stroke="none" x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
+
+/** Curves of runs against time, both on scales that give small numbers room, and a cursor. */
+export class Chart {
+  constructor(kind, onScrub) {
+    Object.assign(this, KINDS[kind], { kind, clip: `nv-clip-${++charts}` });
+    this.node = build('<svg class="nv-chart" role="img" font-size="10.5"></svg>').node;
+    const scrub = ({ clientX }) => onScrub(this.snapshotAt(clientX));
+    this.node.onpointerdown = (event) => {
+      this.node.setPointerCapture(event.pointerId);
+      scrub(event);
+    };
+    this.node.onpointermove = (event) => event.buttons & 1 && scrub(event);
+  }
+
+  snapshotAt(clientX) {
+    const { left, right } = this.box;
+    const x = clientX - this.node.getBoundingClientRect().left;
+    return nearestSnapshot(this.run, epochOfPlace((x - left) / (right - left), this.longest));
+  }
+
+  x(epoch) {
+    const { left, right } = this.box;
+    return left + (right - left) * placeOfEpoch(epoch, this.longest);
+  }
+
+  y(v) {
+    const { top, bottom } = this.box;
+    const { low, high } = this.scale;
+    const inside = Number.isFinite(v) ? Math.min(Math.max(v, low), high) : high; // nan blew up, too
+    return bottom - ((bottom - top) * Math.log(inside / low)) / Math.log(high / low);
+  }
+
+  points({ snapshots }, value) {
+    return snapshots.map((s) => `${this.x(s.epoch).toFixed(1)} ${this.y(value(s)).toFixed(1)}`);
+  }
+
+  /** Draw the axes and the curves of those `runs` that are not hidden; in full `run`, the shown one. */
+  draw(runs, run) {
+    this.run = run;
+    const visible = runs.filter(({ hidden }) => !hidden);
+    const { clientWidth, clientHeight } = this.node;
+    this.box = { left: 36, right: clientWidth - 8, top: 19, bottom: clientHeight - 16 };
+    this.longest = Math.max(run.epochs, ...visible.map(({ epochs }) => epochs));
+    this.scale = this.range(visible.length ? visible : [run]);
+    const { bottom } = this.box;
+    const others = visible.filter((other) => other !== run).map((other) => this.curve(other, 1.5));
+    this.node.innerHTML = `
+      <clipPath id="${this.clip}"><rect height="${bottom + 2}"/></clipPath>
+      <g class="nv-grid" stroke-width="0.3" stroke="currentColor">
+        ${[...this.levels(), ...this.times()].join("")}</g>
+      <g fill="none">${others.join("")}${run.hidden ? "" : this.curveOfShown(run)}</g>
+      <path class="nv-cursor" d="M0 16V${bottom}" stroke="currentColor"/>
+      <circle r="4" fill="${run.style.color}"/>
+      <text class="nv-head" y="11" font-size="12" font-weight="600"></text>`;
+  }
+
+  levels() {
+    const { left, right } = this.box;
+    const { low, high } = this.scale;
+    return this.ticks.map((v) => {
+      const y = this.y(v);
+      if (v < low || v > high) return "";
+      const number = textAt(left - 5, y + 3.5, "end", this.label(v));
+      return `<path d="M${left} ${y}H${right}"/>${number}`;
+    });
+  }
+
+  times() {
+    const { right, top, bottom } = this.box;
+    let last = -Infinity;
+    return EPOCHS.map((epoch) => {
+      const [x, isEnd] = [this.x(epoch), epoch === this.longest];
+      const hasRoom = isEnd || (x - last > 28 && right - x > 60); // for its number
+      if (epoch > this.longest || !hasRoom) return "";
+      last = x;
+      const unit = !isEnd ? "" : epoch === 1 ? " epoch" : " epochs";
+      const number = textAt(x, bottom + 13, isEnd ? "end" : "middle", epoch + unit);
+      return `<path d="M${x} ${top}V${bottom}"/>${number}`;
+    });
+  }
+
+  curve(run, width, value = this.value) {
+    const { color, dash } = run.style;
+    const line = `stroke="${color}" stroke-dasharray="${dash}" stroke-width="${width}"`;
+    return `<path d="M${this.points(run, value).join("L")}" ${line}/>`;
+  }
+
+  /** The curve, faint after the time shown; and how far losses lie apart, or the error in training. */
+  curveOfShown(run) {
+    const points = (k) => this.points(run, ({ loss }) => loss[k]);
+    const outline = `M${[...points(2), ...points(0).reverse()].join("L")}Z`;
+    const band = `<path d="${outline}" fill="${run.style.color}" opacity="0.18"/>`;
+    const second = this.kind === "loss" ? band : this.curve(run, 1, ({ error }) => error[0]);
+    return `<g opacity="0.4">${this.curve(run, 1.5)}</g>
+      <g clip-path="url(#${this.clip})">${second}${this.curve(run, 2.5)}</g>`;
+  }
+
+  /** Move the cursor to the time shown. */
+  point(epoch, position) {
+    const find = (selector) => this.node.querySelector(selector);
+    const x = this.x(epoch);
+    const y = this.y(between(this.run, position, this.value));
+    const title = this.title(this.run, position);
+    find(".nv-cursor").setAttribute("transform", `translate(${x} 0)`);
+    find("circle").setAttribute("transform", `translate(${x} ${y})`);
+    find("rect").setAttribute("width", x);
+    setText(find(".nv-head"), title);
+    this.node.ariaLabel = `${title}, after ${epoch.toFixed(2)} epochs, as a curve`;
+  }
+}

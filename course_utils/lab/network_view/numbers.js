@@ -1,0 +1,285 @@
+// What the picture of a network needs to compute: the forward pass, parts of sums, the time axis,
+// a drawing in MNIST's form, and numbers as text. Nothing here touches the page.
+
+export const SIDE = 28; // pixels of an image
+export const PIXELS = SIDE * SIDE;
+
+// ---- the network ---------------------------------------------------------------------------------
+
+function fromHalf(bits) {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
+}
+
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => fromHalf(bits));
+
+/** Return the weights of a snapshot: `view` is a DataView of numbers of 2 or 4 bytes. */
+export function decode(dtype, view) {
+  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+  if (dtype === "f4") return new Float32Array(bytes);
+  return Float32Array.from(new Uint16Array(bytes), (bits) => HALVES[bits]);
+}
+
+export function softmax(scores) {
+  const top = Math.max(...scores); // so that no exponential is too large
+  const powers = scores.map((score) => Math.exp(score - top));
+  const sum = powers.reduce((s, power) => s + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+const ACTIVATIONS = {
+  relu: (z) => Math.max(z, 0),
+  sigmoid: (z) => 1 / (1 + Math.exp(-z)),
+};
+
+function weightedSums(input, weights, start, biases) {
+  const sums = Float64Array.from(biases);
+  const n = sums.length;
+  for (let i = 0; i < input.length; i++) {
+    if (!input[i]) continue; // most pixels are paper
+    for (let j = 0, at = start + i * n; j < n; j++) sums[j] += input[i] * weights[at + j];
+  }
+  return sums;
+}
+
+/**
+ * Bring an image through the network, and return what each layer got and made of it.
+ * `weights` holds all weights, layer by layer and row by row, and then all biases.
+ */
+export function forward({ layers, activation }, weights, image) {
+  const found = [];
+  let input = image;
+  let start = 0;
+  let bias = layers.slice(1).reduce((sum, n, l) => sum + n * layers[l], 0);
+  for (let l = 1; l < layers.length; l++) {
+    const [n, from] = [layers[l], start];
+    const biases = weights.subarray(bias, bias + n);
+    const sums = weightedSums(input, weights, from, biases);
+    const isLast = l === layers.length - 1;
+    const activations = isLast ? softmax(sums) : sums.map(ACTIVATIONS[activation]);
+    const weight = (i, j) => weights[from + i * n + j];
+    found.push({ input, biases, sums, activations, weight });
+    start += input.length * n;
+    bias += n;
+    input = activations;
+  }
+  return found;
+}
+
+/** Return the place of the largest value, or -1 if one of them is no finite number. */
+export function placeOfLargest(values) {
+  return values.every(Number.isFinite) ? values.indexOf(Math.max(...values)) : -1;
+}
+
+/** Return the inputs of unit j as {unit, value}: weight × input, from most for it to most against. */
+export function partsOfSum({ input, weight }, j) {
+  const parts = Array.from(input, (v, unit) => ({ unit, value: v ? v * weight(unit, j) : 0 }));
+  return parts.sort((p, q) => q.value - p.value);
+}
+
+/** Return the sums of what adds (`sign` 1), or of what takes away (-1), in parts of a sum. */
+export function total(parts, sign) {
+  return parts.reduce((sum, { value }) => (value * sign > 0 ? sum + value : sum), 0);
+}
+
+/** Return the root mean square of the first n weights: the scale for their pictures. */
+export function spread(weights, n) {
+  let sum = 0;
+  for (let k = 0; k < n; k++) sum += weights[k] ** 2;
+  return Number.isFinite(sum) && sum > 0 ? Math.sqrt(sum / n) : 1;
+}
+
+// ---- time ------------------------------------------------------------------------------------------
+
+/** Return a place, 0–1, on the time axis: a cube root, which gives the start of a run its room. */
+export const placeOfEpoch = (epoch, longest) => Math.cbrt(epoch / longest);
+export const epochOfPlace = (place, longest) => longest * Math.max(0, place) ** 3;
+
+/** Return a number between those of two snapshots; `position` 2.5 is halfway from 2 to 3. */
+export function between(run, position, read) {
+  const k = Math.floor(position);
+  const share = position - k;
+  const here = read(run.snapshots[k]);
+  return share ? here + share * (read(run.snapshots[k + 1]) - here) : here;
+}
+
+/** Return the weights at a position, which need not be a snapshot's. */
+export function weightsAt(run, position) {
+  const k = Math.floor(position);
+  const share = position - k;
+  const here = run.snapshots[k].weights;
+  if (!share) return here;
+  const next = run.snapshots[k + 1].weights;
+  run.mixed ??= new Float32Array(here.length);
+  for (let i = 0; i < here.length; i++) run.mixed[i] = here[i] + share * (next[i] - here[i]);
+  return run.mixed;
+}
+
+export function nearestSnapshot({ snapshots }, epoch) {
+  const distance = (snapshot) => Math.abs(Math.cbrt(snapshot.epoch) - Math.cbrt(epoch));
+  const distances = snapshots.map(distance);
+  return distances.indexOf(Math.min(...distances));
+}
+
+/** Return the range to draw: no loss above the first ones has a say, so none that blew up. */
+export function rangeOfLoss(runs) {
+  const finite = (losses) => losses.filter((v) => Number.isFinite(v) && v > 0);
+  const means = runs.map(({ snapshots }) => finite(snapshots.map(({ loss }) => loss[1])));
+  const low = 10 ** Math.floor(Math.log10(Math.min(1, ...means.flat())));
+  const first = finite(means.map((losses) => losses[0]));
+  return { low: Math.max(low, 1e-6), high: Math.min(Math.max(3, ...first), 1000) };
+}
+
+// ---- a drawing in MNIST's form: as lab/drawing.py does it, to the same numbers ---------------------
+
+function roundLikePython(v) {
+  const rounded = Math.round(v);
+  return rounded - v === 0.5 && rounded % 2 ? rounded - 1 : rounded; // a half goes to the even number
+}
+
+const limit = (v, low, high) => Math.min(Math.max(v, low), high);
+
+function drawLine(ink, side, [x0, y0], [x1, y1], radius) {
+  const [dx, dy] = [x1 - x0, y1 - y0];
+  const squared = dx * dx + dy * dy;
+  const margin = radius + 1; // only pixels this near can get ink
+  const first = (a, b) => limit(Math.trunc(Math.min(a, b) - margin), 0, side);
+  const end = (a, b) => limit(Math.trunc(Math.max(a, b) + margin + 1), 0, side);
+  for (let row = first(y0, y1); row < end(y0, y1); row++) {
+    for (let column = first(x0, x1); column < end(x0, x1); column++) {
+      const [x, y] = [column + 0.5 - x0, row + 0.5 - y0];
+      // how far along the line, 0 to 1, the point nearest to this pixel lies; or it is a dot
+      const along = squared > 1e-6 ? limit((x * dx + y * dy) / squared, 0, 1) : 0;
+      const cover = radius + 0.5 - Math.hypot(x - along * dx, y - along * dy);
+      const k = row * side + column;
+      ink[k] = Math.max(ink[k], Math.min(cover, 1));
+    }
+  }
+}
+
+/** Draw strokes of points [x, y], 0–1, with a round pen: bytes of ink, side × side. */
+function rasterise(strokes, width, side) {
+  const ink = new Float32Array(side * side);
+  const radius = Math.max(width * side, 1) / 2;
+  for (const stroke of strokes) {
+    const points = stroke.map(([x, y]) => [x * side, y * side]);
+    points.forEach((point, k) => drawLine(ink, side, point, points[k + 1] ?? point, radius));
+  }
+  return ink.map((v) => Math.round(255 * v));
+}
+
+function cubic(distance) {
+  const x = Math.abs(distance);
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((2.5 - 0.5 * x) * x - 4) * x + 2 : 0;
+}
+
+/** Return for each of m places the first of n it is made of, and the shares: Pillow's bicubic. */
+function resampling(n, m) {
+  const scale = n / m;
+  const wide = Math.max(scale, 1);
+  return Array.from({ length: m }, (_, k) => {
+    const centre = (k + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - 2 * wide + 0.5));
+    const length = Math.min(n, Math.trunc(centre + 2 * wide + 0.5)) - first;
+    const shares = Array.from({ length }, (_, i) => cubic((first + i - centre + 0.5) / wide));
+    const sum = shares.reduce((s, v) => s + v, 0);
+    return { first, shares: shares.map((v) => v / sum) };
+  });
+}
+
+/** Resize an image to m columns and turn it by its diagonal, so that twice does both sides. */
+function resizeAndTurn({ pixels, width, height }, m) {
+  const result = new Float32Array(m * height);
+  resampling(width, m).forEach(({ first, shares }, k) => {
+    for (let row = 0; row < height; row++) {
+      const from = row * width + first;
+      const value = shares.reduce((sum, share, i) => sum + share * pixels[from + i], 0);
+      result[k * height + row] = limit(Math.round(value), 0, 255);
+    }
+  });
+  return { pixels: result, width: height, height: m };
+}
+
+function cutOut(ink, side) {
+  let [left, right, top, bottom] = [side, -1, side, -1];
+  ink.forEach((v, k) => {
+    if (!v) return;
+    const [x, y] = [k % side, Math.floor(k / side)];
+    [left, right] = [Math.min(left, x), Math.max(right, x)];
+    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+  });
+  const [width, height] = [right - left + 1, bottom - top + 1];
+  if (right < 0) return null;
+  const place = (k) => (top + Math.floor(k / width)) * side + left + (k % width);
+  return {
+    width,
+    height,
+    pixels: Float32Array.from({ length: width * height }, (_, k) => ink[place(k)]),
+  };
+}
+
+/** Return strokes of points [x, y], 0–1, as 784 pixels, 0–1; or null where there is no ink. */
+export function mnistForm(strokes, width) {
+  const cut = cutOut(rasterise(strokes, width, 280), 280);
+  if (!cut) return null;
+  const scale = 20 / Math.max(cut.width, cut.height);
+  const [w, h] = [cut.width, cut.height].map((n) => Math.max(1, roundLikePython(n * scale)));
+  const { pixels } = resizeAndTurn(resizeAndTurn(cut, w), h);
+  const ink = pixels.reduce((sum, v) => sum + v, 0);
+  if (!ink) return null;
+  const start = (n, placeOf) => {
+    const centre = pixels.reduce((sum, v, k) => sum + v * (placeOf(k) + 0.5), 0) / ink;
+    return limit(roundLikePython(SIDE / 2 - centre), 0, SIDE - n);
+  };
+  const [column, row] = [(k) => k % w, (k) => Math.floor(k / w)];
+  const [left, top] = [start(w, column), start(h, row)];
+  const image = new Float32Array(PIXELS);
+  pixels.forEach((v, k) => (image[(top + row(k)) * SIDE + left + column(k)] = v / 255));
+  return image;
+}
+
+// ---- numbers as text -------------------------------------------------------------------------------
+
+function magnitude(v, digits) {
+  if (!Number.isFinite(v)) return v === Infinity || v === -Infinity ? "∞" : "nan";
+  return Math.abs(v) < 1e5
+    ? Math.abs(v).toFixed(digits)
+    : Math.abs(v).toExponential(1).replace("+", "");
+}
+
+function withSign(v, digits, plus) {
+  const text = magnitude(v, digits);
+  if (!Number(text) && text !== "∞") return text; // no sign for 0.00
+  return (v < 0 ? "−" : plus) + text;
+}
+
+export const plain = (v, digits = 2) => withSign(v, digits, "");
+export const signed = (v, digits = 2) => withSign(v, digits, "+");
+
+export function percent(share) {
+  if (!Number.isFinite(share)) return "–";
+  const fine = share < 0.0995 || (share > 0.99 && share < 0.9995);
+  return `${(100 * share).toFixed(fine ? 1 : 0)}\u00a0%`;
+}
+
+/** Round numbers so that what is shown adds up: the largest takes what rounding leaves over. */
+export function roundTogether(values, digits = 2) {
+  const round = (v) => Number(v.toFixed(digits));
+  const sum = values.reduce((s, v) => s + v, 0);
+  if (!Number.isFinite(sum)) return { values, sum };
+  const rounded = values.map(round);
+  const sizes = rounded.map(Math.abs);
+  const left = round(sum) - rounded.reduce((s, v) => s + v, 0);
+  rounded[sizes.indexOf(Math.max(...sizes))] += left;
+  return { values: rounded, sum: round(sum) };
+}
+
+/** Return a share of the largest, 0–1, for a length on the page, whatever became of the numbers. */
+export function shareOf(v, top) {
+  const share = v / top;
+  return Number.isNaN(share) ? 0 : limit(share, 0, 1);
+}
