@@ -23,15 +23,16 @@ def test_it_is_shown_by_a_frame_with_a_page_that_needs_nothing_else(explorer):
     assert html.count("<iframe") == html.count("</iframe>") == 1
     page = unescape(re.search('srcdoc="([^"]*)"', html)[1])
     assert page == explorer().page()
-    assert page.count("</script>") == page.count("</style>") == 1
-    assert "const widget = { render };" in page
+    assert (page.count("</script>"), page.count("</style>")) == (2, 1)
+    assert "const widget =" in page
     addresses = re.findall(r"https?:[^\"' ]*|\bimport\b|\bfetch\b|src=|href=", page)
     assert addresses == ["http://www.w3.org/2000/svg"] * (explorer is BOTH[1])
 
 
 def test_the_page_holds_the_traits():
     page = explorers.softmax_explorer((-1, 0.5)).page()
-    presets = json.loads(re.search("const traits = (.*);", page)[1])["presets"]
+    data = json.loads(re.search('id="data">(.*)</script>', page)[1])
+    presets = data["traits"]["presets"]
     assert presets[0] == ["−1, 0.5", [-1, 0.5]]
     assert [len(scores) for _, scores in presets] == [2, 5, 10]
 

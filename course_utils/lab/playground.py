@@ -11,7 +11,7 @@ from .. import _checks
 from ..network import Network
 from . import cells
 from .live_run import Run
-from .network_view import NetworkView, display, one_of_each
+from .network_view import NetworkView, display_with_recording, one_of_each
 from .parts import ArrowKeys
 from .settings import make_knobs, read_knobs
 
@@ -94,7 +94,7 @@ class Playground(widgets.VBox):
         return "Playground: a panel of knobs; run this cell in a notebook to turn them"
 
     def _ipython_display_(self):
-        display(self, self.view, NetworkView.load())
+        display_with_recording(self, self.view)
 
     @property
     def network(self):

@@ -4,56 +4,47 @@ What is seen is drawn in the browser, by three modules to be read in this order:
 ``drawing.js``, ``view.js``. Python sends them messages; a page without a kernel replays those.
 """
 
-import base64
 import json
 import re
-from html import escape
 from itertools import chain, pairwise
 from pathlib import Path
 from threading import RLock
 
-import anywidget
-import ipywidgets as widgets
 import numpy as np
 import traitlets
+from IPython.display import display
 
 from ..._files import whole_file
 from ...datasets import data_path
+from ..pages import PageWidget
 
 HERE = Path(__file__).parent
-TITLE = "A network learns to read digits"
-
-
-def read(name):
-    return (HERE / name).read_text(encoding="utf-8")
 
 
 def joined_modules():
     """Return the three modules as one: without their imports, and with one export, the last."""
-    text = "".join(read(f"{name}.js") for name in ("numbers", "drawing", "view"))
+    names = ("numbers", "drawing", "view")
+    text = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
     text = re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^export (?!default )", "", text, flags=re.MULTILINE)
 
 
-def fill(page, **parts):
-    """Put texts in the places of ``<!--NAME-->``."""
-    for name, text in parts.items():
-        page = page.replace(f"<!--{name}-->", text)
-    return page
-
-
-class NetworkView(anywidget.AnyWidget):
+class NetworkView(PageWidget):
     """The picture of a network that reads `images` (n, 784), pixels 0–1, with `labels` (n,).
 
-    A run goes to the browser as messages. `sent` has those of each run, by its number, for pages
-    that are loaded later. ``recorder`` makes runs.
+    A run goes to the browser as messages, `sent`, by its number, for pages that are loaded later,
+    too. ``recorder`` makes runs; ``NetworkView.of`` shows a network as it is.
     """
 
-    _esm, _css = joined_modules(), read("network_view.css")
+    title = "A network reads digits"
+    height = 580
+    _esm, _css = joined_modules(), HERE / "network_view.css"
+    html = traitlets.Unicode().tag(sync=True)  # what the page is made of
     digits = traitlets.Bytes().tag(sync=True)  # to choose from, 784 bytes each, 0–255
     labels = traitlets.List(traitlets.Int()).tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)  # whether there is someone who trains
-    state = traitlets.Unicode("ready").tag(sync=True)  # or training, stopped, finished, diverged
+    backward = traitlets.Bool(False).tag(sync=True)  # whether gradients are shown at first
+    state = traitlets.Unicode("finished").tag(sync=True)  # or ready, training, stopped, diverged
     message = traitlets.Unicode().tag(sync=True)
     text_code = traitlets.Unicode().tag(sync=True)  # what repeats the run that is shown
     seen = traitlets.Bool(False)  # whether a browser has asked for the runs
@@ -61,8 +52,20 @@ class NetworkView(anywidget.AnyWidget):
     def __init__(self, images, labels, **traits):
         self.sent, self._lock = {}, RLock()  # a browser may ask in a thread of its own
         pixels = np.rint(np.asarray(images) * 255).astype(np.uint8).tobytes()
-        super().__init__(digits=pixels, labels=[int(label) for label in labels], **traits)
+        html = (HERE / "network_view.html").read_text(encoding="utf-8")
+        super().__init__(html=html, digits=pixels, labels=[int(k) for k in labels], **traits)
         self.on_msg(self._on_message)
+
+    @classmethod
+    def of(cls, network, images, labels, *, backward=False):
+        """Return a view of `network` as it is, at work on `images` (n, 784) with `labels` (n,)."""
+        view = cls(images, labels, backward=backward)
+        about = {"layers": network.layer_sizes, "activation": network.activation, "name": ""}
+        view.tell({"type": "run", "run": 1, "epochs": 1, "per_epoch": 1, "marks": [0], **about})
+        message = {"type": "snapshot", "run": 1, "iteration": 0, "dtype": "f4"}
+        message |= {"loss": [0, 0, 0], "error": [0, 0]}  # with one snapshot, there are no curves
+        view.tell(message, weights_of(network).astype("<f4").tobytes())
+        return view
 
     @classmethod
     def load(cls, path=None):
@@ -78,7 +81,6 @@ class NetworkView(anywidget.AnyWidget):
                 end = start + sizes[message["run"]]
                 view.tell(message, weights[start:end].tobytes())
                 start = end
-        view.state = "finished"
         return view
 
     def save(self, path):
@@ -123,27 +125,12 @@ class NetworkView(anywidget.AnyWidget):
                     self.send(content, list(buffers))
             self.seen = True
 
-    def page(self, title=TITLE):
-        """Return this picture with its runs as an HTML page that needs no kernel and no network."""
-        data = {
-            "traits": {name: getattr(self, name) for name in ("labels", "text_code")}
-            | {"live": False, "state": "finished", "message": ""},
-            "digits": base64.b64encode(self.digits).decode(),
-            "messages": [
-                [message, [base64.b64encode(buffer).decode() for buffer in buffers]]
-                for message, buffers in self.messages()
-            ],
-        }
-        parts = {"CSS": self._css, "MODULE": self._esm, "DATA": json.dumps(data)}
-        parts = {name: text.replace("</script", "<\\/script") for name, text in parts.items()}
-        return fill(read("page.html"), TITLE=escape(title), **parts)
 
-    def save_page(self, path, title=TITLE):
-        """Write that page to a file."""
-        Path(path).write_text(self.page(title), encoding="utf-8")
-
-    def _ipython_display_(self):
-        display(widgets.VBox([self]), self, self)
+def weights_of(network):
+    """Return all weights of a network, layer by layer, and then all biases, as one array."""
+    params = network.params
+    order = sorted(params, key=lambda name: (name[0] == "b", int(name[1:])))
+    return np.concatenate([params[name].ravel() for name in order])
 
 
 def one_of_each(y, first):
@@ -154,21 +141,31 @@ def one_of_each(y, first):
     return sorted(first + others, key=lambda k: y[k])
 
 
-def display(panel, view, recorded):
-    """Show a panel that `view` is in, and below it, for readers without a kernel, another view.
+# Of the two outputs below only one is seen: the panel where a kernel has answered, the frame elsewhere.
+_ONE_OF_TWO = """<style>
+.jp-OutputArea-child:has(.nv-live) ~ .jp-OutputArea-child:has(.nv-recorded),
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .nv-recorded):not(:has(.nv-live)) { display: none; }
+</style>"""
+
+
+def display_with_recording(panel, view):
+    """Show a panel that `view` is in, and below it, for readers without a kernel, a recorded run.
 
     A saved notebook has no kernel when it is opened again, and JupyterLab then says "model not
-    found". So there are two outputs, and the style of the second lets only one of them be seen.
+    found"; an export shows nothing.
     """
-    from IPython.display import display as show  # here, as only notebooks need it
 
     def mark(_=None):
         if view.seen:
-            panel.add_class("nv-live")  # which that style looks for
+            panel.add_class("nv-live")
 
     view.observe(mark, "seen")
     mark()
     model = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
-    show({"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(panel)}, raw=True)
-    page = fill(read("recorded.html"), TITLE=escape(TITLE), PAGE=escape(recorded.page()))
-    show({"text/html": page, "text/plain": "A recorded run"}, raw=True)
+    display(
+        {"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(panel)}, raw=True
+    )
+    recording = NetworkView.load()._repr_mimebundle_()
+    told = "<p>Nobody trains here, as there is no kernel. This is a run that was recorded.</p>"
+    html = f'{_ONE_OF_TWO}<div class="nv-recorded">{told}{recording["text/html"]}</div>'
+    display({"text/html": html, "text/plain": "A recorded run"}, raw=True)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..._checks import options_of
 from ...training import sgd
+from . import weights_of
 
 SNAPSHOTS = 60  # of a run, at most
 BYTES = 5_000_000  # of a run: a large network has fewer of them
@@ -40,9 +41,7 @@ class Recorder:
 
     def snapshot(self, iteration):
         """Send the weights as they are, if they are finite, and how good they are."""
-        params = self.network.params
-        order = sorted(params, key=lambda name: name[0] == "b")  # the biases last
-        weights = np.concatenate([params[name].ravel() for name in order])
+        weights = weights_of(self.network)
         if iteration and not (self.losses and np.isfinite(weights).all()):
             return
         X, y = self.digits[0]
