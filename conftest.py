@@ -11,6 +11,7 @@ from course_utils.datasets import find_mnist
 def pytest_configure(config):
     if config.option.nbval:
         config.option.nbval_lax = False  # which is the default here
+    config.option.nbval_sanitize_with = str(config.rootpath / "tests" / "nbval.cfg")
     try:
         found = find_mnist()
     except FileNotFoundError as error:  # MNIST_DIR leads nowhere

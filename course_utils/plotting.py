@@ -1,5 +1,9 @@
 """Figures of data and of results, all in one style. Each is drawn on `ax`, which is returned."""
 
+import base64
+import html
+import io
+
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
@@ -12,11 +16,18 @@ RIGHT, WRONG, MUTED = "#0072B2", "#D55E00", "#999999"  # blue, vermilion, grey
 
 
 def show(ax, alt):
-    """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it."""
+    """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it.
+
+    It is shown as HTML, the one form of a picture that keeps its description in every notebook.
+    """
     from IPython.display import display  # here, as only notebooks need it
 
     figure = ax if hasattr(ax, "add_subplot") else ax.figure  # only a figure has that method
-    display(figure, metadata={"image/png": {"alt": alt}})
+    png = io.BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight")
+    source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+    picture = f'<img alt="{html.escape(alt)}" src="{source}">'
+    display({"text/html": picture, "text/plain": repr(figure)}, raw=True)
     plt.close(figure)  # or the notebook would show it once more
 
 

@@ -142,12 +142,17 @@ def test_weights_far_below_zero_have_an_outline():
 
 def test_a_figure_is_shown_once_with_its_description(monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append(metadata))
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     ax = show_digits(np.zeros((2, 784)))
     for figure in (ax, show_digits(np.zeros(784)).figure):
-        show(figure, alt="Two digits")
+        show(figure, alt='"2 < 3" & so on')
         assert not plt.fignum_exists(getattr(figure, "figure", figure).number)
-    assert shown == 2 * [{"image/png": {"alt": "Two digits"}}]
+    assert len(shown) == 2
+    for data in shown:
+        assert set(data) == {"text/html", "text/plain"}
+        alt = "&quot;2 &lt; 3&quot; &amp; so on"
+        start = f'<img alt="{alt}" src="data:image/png;base64,iVBORw0KGgo'  # PNG's first bytes
+        assert data["text/html"].startswith(start)
 
 
 NO_IMAGES = [np.zeros(()), np.zeros((2, 783)), np.zeros((0, 784)), np.full((2, 784), "a")]
