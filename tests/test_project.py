@@ -11,6 +11,7 @@ import pytest
 import yaml
 from idx_files import REAL_MNIST
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import ExecutePreprocessor
 
 import course_utils
 from course_utils._download import CHECKSUMS
@@ -271,6 +272,40 @@ def test_each_figure_of_an_exported_page_has_a_text_for_those_who_do_not_see_it(
         alt = re.search(r'alt="([^"]{20,})"', picture)
         assert alt, picture[:100]
         assert "No description" not in alt[1]
+
+
+STOP_EARLY = """
+from contextlib import closing
+from functools import wraps
+from itertools import islice
+
+from course_utils import training
+from course_utils.lab.sweep import Search
+
+
+@wraps(training.sgd)
+def sgd_until_stopped(*arguments, sgd=training.sgd, **options):
+    yield from islice(sgd(*arguments, **options), 40)
+    raise KeyboardInterrupt
+
+
+def results_until_stopped(search, results=Search.results):
+    with closing(results(search)) as rows:
+        yield from islice(rows, 2)
+
+
+training.sgd, Search.results = sgd_until_stopped, results_until_stopped
+"""
+
+
+@pytest.mark.parametrize("number", ["05", "08"])
+def test_a_notebook_goes_on_when_every_training_and_search_in_it_is_stopped(number, tmp_path):
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith(number))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(STOP_EARLY))
+    runner = ExecutePreprocessor(timeout=300)
+    runner.preprocess(notebook, {"metadata": {"path": str(tmp_path)}})  # an error is raised here
+    assert "Interrupted after iteration 40 of " in nbformat.writes(notebook)
 
 
 # questions to the reader
