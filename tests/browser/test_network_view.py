@@ -73,7 +73,7 @@ def recorded(digits, network, tmp_path_factory):
         record(view, Network([784, 5, 10]), digits, run=1, spoil=np.inf)
     record(view, network, digits, run=2)
     path = tmp_path_factory.mktemp("page") / "page.html"
-    view.save_page(path)
+    path.write_text(view.page(), encoding="utf-8")
     return path.as_uri()
 
 
@@ -171,6 +171,9 @@ def number(text):
     return float(text.replace("−", "-"))
 
 
+NUMBER = r"[+−]?\d+\.?\d*"
+
+
 def text_of(page, selector):
     return page.locator(selector).first.text_content()
 
@@ -201,12 +204,30 @@ def test_an_output_shows_who_speaks_for_it(page, network, digits):
     assert score == pytest.approx(expected, abs=0.01)
     for group in (0, 1):  # what is shown, and the rest
         voices = page.locator(".nv-voices > div").nth(group)
-        shown = voices.locator(".nv-voice:not(.nv-silent) > span").all_text_contents()
+        shown = voices.locator(".nv-voice:not(.nv-silent) > :first-child").all_text_contents()
         all_of_them, *rest = re.findall(r"[+−]\d+\.\d\d", voices.locator(".nv-text").text_content())
         assert sum(map(number, shown + rest)) == pytest.approx(number(all_of_them))
     # and from there to the unit
     page.locator(".nv-voice:not(.nv-silent)").first.click()
     playwright.expect(title).to_contain_text("What unit")
+
+
+def test_gradients_are_those_of_numpy(page, network, digits):
+    X, y = digits[2][7:8], digits[3][7:8]
+    expected = network.gradients(X, y)[1]["b1"]  # one image's: the gradients of the sums
+    page.locator(".nv-thumb").nth(7).click()
+    button(page, "Show gradients").click()
+    title = page.locator(".nv-title").first
+    for unit in np.argsort(abs(expected))[-3:]:
+        page.locator(".nv-unit").nth(unit).click()
+        playwright.expect(title).to_contain_text(f"Gradient of unit {unit + 1}:")
+        plus, minus, slope, gradient = map(number, re.findall(NUMBER, title.text_content())[1:])
+        assert gradient == pytest.approx(expected[unit], abs=0.001)
+        assert (plus + minus) * slope == pytest.approx(gradient, abs=0.001)
+    page.locator(".nv-output").nth(int(y[0])).click()
+    playwright.expect(title).to_contain_text("should be 1")
+    draw(page, [[(0.5, 0.2), (0.5, 0.8)]])  # nobody knows what it should be
+    playwright.expect(title).to_contain_text("Why output")
 
 
 PIXELS_OF_UNIT = "document.querySelector('.nv-unit canvas').toDataURL()"
@@ -371,8 +392,8 @@ def test_it_fits_and_can_be_read(page, size, scheme):
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= size[0] for box in boxes)
 
 
-LIVE = """(code) => {
-    const traits = { live: true, state: "ready", message: "", labels: [], text_code: "" };
+LIVE = """([code, html]) => {
+    const traits = { html, live: true, state: "ready", message: "", labels: [], text_code: "" };
     traits.digits = new DataView(new ArrayBuffer(784));
     traits.labels = [0];
     window.sent = [];
@@ -393,39 +414,39 @@ LIVE = """(code) => {
     };
     const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
     return import(url).then((module) => {
-        const widget = module.default();
-        widget.initialize({ model });
         document.body.innerHTML = "<main></main>";
-        widget.render({ model, el: document.querySelector("main") });
+        module.default.render({ model, el: document.querySelector("main") });
     });
 }"""
 
 
-def test_buttons_ask_for_training_and_runs_come_and_go(page):
+def test_runs_come_and_go_and_are_kept(page):
     """With a stand-in for a kernel."""
-    page.evaluate(LIVE, NetworkView._esm)
-    for run in (1, 2):
+    html = (FOLDER / "network_view.html").read_text(encoding="utf-8")
+    page.evaluate(LIVE, [NetworkView._esm, html])
+    for run in (1, 2, 3):
         about = {"layers": [784, 2, 10], "activation": "relu", "epochs": 1, "per_epoch": 2}
         about |= {"type": "run", "run": run, "name": f"run {run}", "marks": [0, 1, 2]}
-        page.evaluate("message => tell(message)", about)
+        page.evaluate("message => tell(message)", about | {"kept": run == 1})
         for iteration in (0, 1):
             message = {"type": "snapshot", "run": run, "iteration": iteration, "dtype": "f4"}
             message |= {"loss": [1, 2, 3], "error": [0.5, 0.5]}
             page.evaluate("message => tell(message, 784 * 2 + 20 + 12)", message)
         if run == 1:
-            button(page, "Keep run 1").click()
             playwright.expect(button(page, "Kept run 1")).to_be_disabled()
-    button(page, "Train").click()
+        if run == 2:
+            button(page, "Keep run 2").click()
+            playwright.expect(button(page, "Kept run 2")).to_be_disabled()
     height = page.locator(".nv").bounding_box()["height"]
     page.evaluate("set('state', 'training')")
-    button(page, "Stop").click()
     page.evaluate("set('state', 'stopped')")
     page.evaluate("set('message', 'Something happened. '.repeat(30))")
     playwright.expect(page.get_by_role("status").filter(has_text="Something")).to_be_visible()
     assert page.locator(".nv").bounding_box()["height"] == height  # nothing moves
-    button(page, "Begin with new weights").click()
+    rows = page.locator(".nv-runs > div")
     button(page, "Remove run 1").click()
-    playwright.expect(page.locator(".nv-runs > div")).to_have_count(1)
-    page.evaluate("message => tell(message)", {"type": "drop", "run": 2})
-    types = ["hello", "keep", "train", "stop", "reset", "drop"]
+    playwright.expect(rows).to_have_count(2)
+    page.evaluate("message => tell(message)", {"type": "drop", "run": 3})
+    playwright.expect(rows).to_have_count(1)
+    types = ["hello", "keep", "drop"]
     assert page.evaluate("sent.map(({ type }) => type)") == types

@@ -15,36 +15,25 @@ export const STYLES = [
 
 // ---- elements --------------------------------------------------------------------------------------
 
-/** Return what `html` describes: `node`, and its parts by their last class: nv-play is `play`. */
-export function build(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html.trim();
-  const node = template.content.firstElementChild;
-  const parts = {};
-  for (const part of node.querySelectorAll('[class^="nv-"]')) {
-    parts[part.className.split("nv-").at(-1)] = part;
+/** Return an element, as `node`, and the parts of it by their last class: nv-play is `play`. */
+function partsOf(node) {
+  const parts = { node };
+  for (const part of node.querySelectorAll("[class]")) {
+    parts[part.getAttribute("class").split("nv-").at(-1)] = part;
   }
-  return { node, ...parts };
+  return parts;
 }
 
-export const PICTURE = '<canvas class="nv-picture" width="28" height="28"></canvas>';
-
-export function button(name, label, content) {
-  const texts = `title="${label}" aria-label="${label}"`;
-  return `<button type="button" class="nv-${name}" ${texts}>${content}</button>`;
+/** Return the parts of the page, and a function that makes what one of its templates describes. */
+export function build(html) {
+  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
+  const page = content.firstElementChild;
+  const make = (name) => {
+    const template = page.querySelector(`[data-name="${name}"]`);
+    return partsOf(template.content.firstElementChild.cloneNode(true));
+  };
+  return { parts: partsOf(page), make };
 }
-
-const icon = (shape) => `
-  <svg viewBox="0 0 16 16" width="14" height="14" fill="currentColor" aria-hidden="true">
-    <path d="${shape}"/></svg>`;
-
-export const ICONS = {
-  start: icon("M2 2h2v12H2zM14 2v12L5 8z"),
-  back: icon("M12 2v12L4 8z"),
-  on: icon("M4 2v12l8-6z"),
-  Play: icon("M3 1l11 7-11 7z"),
-  Pause: icon("M3 2h4v12H3zM9 2h4v12H9z"),
-};
 
 export function setText(node, text) {
   if (node.textContent !== `${text}`) node.textContent = text;
@@ -146,13 +135,13 @@ export function placeOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) {
   return { x: offsetLeft + offsetWidth / 2, top: offsetTop, bottom: offsetTop + offsetHeight };
 }
 
-function strongestLinks({ input, sums, weight }) {
+function strongestLinks({ input, sums, weight }, gradients) {
   const links = [];
-  let top = 0.2; // a network that says next to nothing has thin lines
+  let top = gradients ? 0.02 : 0.2; // what says next to nothing has thin lines
   for (let i = 0; i < input.length; i++) {
-    for (let j = 0; input[i] && j < sums.length; j++) {
-      const value = input[i] * weight(i, j);
-      if (!Number.isFinite(value)) continue;
+    for (let j = 0; j < sums.length; j++) {
+      const value = (gradients ? gradients[j] : input[i]) * weight(i, j);
+      if (!value || !Number.isFinite(value)) continue;
       top = Math.max(top, Math.abs(value));
       links.push({ value, i, j });
     }
@@ -162,15 +151,18 @@ function strongestLinks({ input, sums, weight }) {
   return visible.slice(-300);
 }
 
-/** Draw what goes from each unit to the next layer: blue and solid adds, red and dashed takes away. */
-export function drawLinks(canvas, found, places, pick, colors) {
+/**
+ * Draw what each unit gives to the next layer, or what of its gradient comes back from there. Blue and
+ * solid adds, red and dashed takes away.
+ */
+export function drawLinks(canvas, found, gradients, places, pick, colors) {
   const context = sharpContext(canvas);
   for (let l = 1; l < found.length; l++) {
     const [upper, lower] = [places[l - 1], places[l]];
     const y0 = Math.max(...upper.map(({ bottom }) => bottom)) + 1;
     const y1 = Math.min(...lower.map(({ top }) => top)) - 1;
     const bend = 0.55 * (y1 - y0);
-    for (const { value, share, i, j } of strongestLinks(found[l])) {
+    for (const { value, share, i, j } of strongestLinks(found[l], gradients?.[l])) {
       const { layer, unit } = pick;
       const isPicked = (layer === l && unit === j) || (layer === l - 1 && unit === i);
       const [x0, x1] = [upper[i].x, lower[j].x];
@@ -195,8 +187,14 @@ const KINDS = {
     ticks: [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10, 100],
     label: (v) => plain(v, 6).replace(/\.?0+$/, ""),
     title: (run, position) => `Loss ${plain(between(run, position, KINDS.loss.value), 3)}`,
+    /** How far the losses lie apart since the last snapshot. */
+    more(run) {
+      const points = (k) => this.points(run, ({ loss }) => loss[k]);
+      const outline = `M${[...points(2), ...points(0).reverse()].join("L")}Z`;
+      return `<path d="${outline}" fill="${run.style.color}" opacity="0.18"/>`;
+    },
   },
-  error: {
+  errors: {
     value: ({ error }) => error[1],
     range: () => ({ low: 0.01, high: 1 }),
     ticks: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
@@ -205,28 +203,31 @@ const KINDS = {
       const [train, test] = [0, 1].map((k) => between(run, position, ({ error }) => error[k]));
       return `Errors: test ${percent(test)}, training ${percent(train)} (thin)`;
     },
+    more(run) {
+      return this.curve(run, 1, ({ error }) => error[0]);
+    },
   },
 };
 const EPOCHS = [0.01, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100];
-let charts = 0;
 
-const textAt = (x, y, anchor, text) =>
-  `<text stroke="none" x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
+const line = (path, x, y, anchor, text) =>
+  `<path d="${path}"/><text stroke="none" x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
 
 /** Curves of runs against time, both on scales that give small numbers room, and a cursor. */
 export class Chart {
-  constructor(kind, onScrub) {
-    Object.assign(this, KINDS[kind], { kind, clip: `nv-clip-${++charts}` });
-    this.node = build('<svg class="nv-chart" role="img" font-size="10.5"></svg>').node;
-    const scrub = ({ clientX }) => onScrub(this.snapshotAt(clientX));
-    this.node.onpointerdown = (event) => {
-      this.node.setPointerCapture(event.pointerId);
-      scrub(event);
+  constructor(node, kind, onScrub) {
+    Object.assign(this, KINDS[kind], { node });
+    const find = (name) => node.querySelector(name);
+    [this.head, this.future] = [find("text"), find("rect")];
+    [this.grid, this.curves, this.cursor] = node.querySelectorAll("g");
+    node.onpointermove = (event) => event.buttons & 1 && onScrub(this.snapshotAt(event));
+    node.onpointerdown = (event) => {
+      node.setPointerCapture(event.pointerId);
+      onScrub(this.snapshotAt(event));
     };
-    this.node.onpointermove = (event) => event.buttons & 1 && scrub(event);
   }
 
-  snapshotAt(clientX) {
+  snapshotAt({ clientX }) {
     const { left, right } = this.box;
     const x = clientX - this.node.getBoundingClientRect().left;
     return nearestSnapshot(this.run, epochOfPlace((x - left) / (right - left), this.longest));
@@ -244,10 +245,6 @@ export class Chart {
     return bottom - ((bottom - top) * Math.log(inside / low)) / Math.log(high / low);
   }
 
-  points({ snapshots }, value) {
-    return snapshots.map((s) => `${this.x(s.epoch).toFixed(1)} ${this.y(value(s)).toFixed(1)}`);
-  }
-
   /** Draw the axes and the curves of those `runs` that are not hidden; in full `run`, the shown one. */
   draw(runs, run) {
     this.run = run;
@@ -256,26 +253,20 @@ export class Chart {
     this.box = { left: 36, right: clientWidth - 8, top: 19, bottom: clientHeight - 16 };
     this.longest = Math.max(run.epochs, ...visible.map(({ epochs }) => epochs));
     this.scale = this.range(visible.length ? visible : [run]);
-    const { bottom } = this.box;
-    const others = visible.filter((other) => other !== run).map((other) => this.curve(other, 1.5));
-    this.node.innerHTML = `
-      <clipPath id="${this.clip}"><rect height="${bottom + 2}"/></clipPath>
-      <g class="nv-grid" stroke-width="0.3" stroke="currentColor">
-        ${[...this.levels(), ...this.times()].join("")}</g>
-      <g fill="none">${others.join("")}${run.hidden ? "" : this.curveOfShown(run)}</g>
-      <path class="nv-cursor" d="M0 16V${bottom}" stroke="currentColor"/>
-      <circle r="4" fill="${run.style.color}"/>
-      <text class="nv-head" y="11" font-size="12" font-weight="600"></text>`;
+    this.grid.innerHTML = [...this.levels(), ...this.times()].join("");
+    const curves = visible.map((each) => this.curve(each, each === run ? 2.5 : 1.5));
+    const more = run.hidden ? "" : this.more(run);
+    this.curves.innerHTML = curves.join("") + more;
+    this.cursor.setAttribute("fill", run.style.color);
   }
 
   levels() {
     const { left, right } = this.box;
     const { low, high } = this.scale;
-    return this.ticks.map((v) => {
+    const visible = this.ticks.filter((v) => v >= low && v <= high);
+    return visible.map((v) => {
       const y = this.y(v);
-      if (v < low || v > high) return "";
-      const number = textAt(left - 5, y + 3.5, "end", this.label(v));
-      return `<path d="M${left} ${y}H${right}"/>${number}`;
+      return line(`M${left} ${y}H${right}`, left - 5, y + 3.5, "end", this.label(v));
     });
   }
 
@@ -287,38 +278,31 @@ export class Chart {
       const hasRoom = isEnd || (x - last > 28 && right - x > 60); // for its number
       if (epoch > this.longest || !hasRoom) return "";
       last = x;
-      const unit = !isEnd ? "" : epoch === 1 ? " epoch" : " epochs";
-      const number = textAt(x, bottom + 13, isEnd ? "end" : "middle", epoch + unit);
-      return `<path d="M${x} ${top}V${bottom}"/>${number}`;
+      const text = isEnd ? `epochs: ${epoch}` : epoch;
+      return line(`M${x} ${top}V${bottom}`, x, bottom + 13, isEnd ? "end" : "middle", text);
     });
+  }
+
+  points({ snapshots }, value) {
+    return snapshots.map((s) => `${this.x(s.epoch).toFixed(1)} ${this.y(value(s)).toFixed(1)}`);
   }
 
   curve(run, width, value = this.value) {
     const { color, dash } = run.style;
-    const line = `stroke="${color}" stroke-dasharray="${dash}" stroke-width="${width}"`;
-    return `<path d="M${this.points(run, value).join("L")}" ${line}/>`;
-  }
-
-  /** The curve, faint after the time shown; and how far losses lie apart, or the error in training. */
-  curveOfShown(run) {
-    const points = (k) => this.points(run, ({ loss }) => loss[k]);
-    const outline = `M${[...points(2), ...points(0).reverse()].join("L")}Z`;
-    const band = `<path d="${outline}" fill="${run.style.color}" opacity="0.18"/>`;
-    const second = this.kind === "loss" ? band : this.curve(run, 1, ({ error }) => error[0]);
-    return `<g opacity="0.4">${this.curve(run, 1.5)}</g>
-      <g clip-path="url(#${this.clip})">${second}${this.curve(run, 2.5)}</g>`;
+    const style = `stroke="${color}" stroke-dasharray="${dash}" stroke-width="${width}"`;
+    return `<path d="M${this.points(run, value).join("L")}" ${style}/>`;
   }
 
   /** Move the cursor to the time shown. */
   point(epoch, position) {
-    const find = (selector) => this.node.querySelector(selector);
+    const { node, head, cursor, future, box } = this;
     const x = this.x(epoch);
-    const y = this.y(between(this.run, position, this.value));
     const title = this.title(this.run, position);
-    find(".nv-cursor").setAttribute("transform", `translate(${x} 0)`);
-    find("circle").setAttribute("transform", `translate(${x} ${y})`);
-    find("rect").setAttribute("width", x);
-    setText(find(".nv-head"), title);
-    this.node.ariaLabel = `${title}, after ${epoch.toFixed(2)} epochs, as a curve`;
+    cursor.setAttribute("transform", `translate(${x} 0)`);
+    cursor.lastElementChild.setAttribute("cy", this.y(between(this.run, position, this.value)));
+    future.setAttribute("x", x);
+    future.setAttribute("width", Math.max(0, box.right - x));
+    setText(head, title);
+    node.ariaLabel = `${title}, after ${epoch.toFixed(2)} epochs, as a curve`;
   }
 }

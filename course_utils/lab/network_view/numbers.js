@@ -74,15 +74,44 @@ export function placeOfLargest(values) {
   return values.every(Number.isFinite) ? values.indexOf(Math.max(...values)) : -1;
 }
 
-/** Return the inputs of unit j as {unit, value}: weight × input, from most for it to most against. */
+// For the most, then the least: where, and how much.
+const ordered = (values) =>
+  Array.from(values, (value, unit) => ({ unit, value })).sort((p, q) => q.value - p.value);
+
+/** Return what the units below, or the pixels, add to the sum of unit j: weight × input. */
 export function partsOfSum({ input, weight }, j) {
-  const parts = Array.from(input, (v, unit) => ({ unit, value: v ? v * weight(unit, j) : 0 }));
-  return parts.sort((p, q) => q.value - p.value);
+  return ordered(Array.from(input, (v, i) => (v ? v * weight(i, j) : 0)));
 }
 
-/** Return the sums of what adds (`sign` 1), or of what takes away (-1), in parts of a sum. */
-export function total(parts, sign) {
-  return parts.reduce((sum, { value }) => (value * sign > 0 ? sum + value : sum), 0);
+// ---- and back --------------------------------------------------------------------------------------
+
+export const SLOPES = {
+  // by the activation itself
+  relu: (a) => (a > 0 ? 1 : 0),
+  sigmoid: (a) => a * (1 - a),
+};
+
+/** Return what the units above, with their gradients, add to that of the activation of unit i. */
+export function partsOfGradient({ weight }, gradients, i) {
+  return ordered(gradients.map((g, j) => (g ? g * weight(i, j) : 0)));
+}
+
+/** Return for each layer the gradients of its sums: how the loss of an image with a `label` changes. */
+export function backward({ activation }, found, label) {
+  const gradients = found.map(() => []);
+  gradients[found.length - 1] = Array.from(found.at(-1).activations, (p, k) => p - (k === label));
+  for (let l = found.length - 1; l > 0; l--) {
+    gradients[l - 1] = Array.from(found[l - 1].activations, (a, i) => {
+      const slope = SLOPES[activation](a);
+      return slope && slope * total(partsOfGradient(found[l], gradients[l], i));
+    });
+  }
+  return gradients;
+}
+
+/** Return the sum of parts: of all, of those that add (`sign` 1), or of those that take away (-1). */
+export function total(parts, sign = 0) {
+  return parts.reduce((sum, { value }) => (sign && value * sign <= 0 ? sum : sum + value), 0);
 }
 
 /** Return the root mean square of the first n weights: the scale for their pictures. */
@@ -244,21 +273,16 @@ export function mnistForm(strokes, width) {
 
 // ---- numbers as text -------------------------------------------------------------------------------
 
-function magnitude(v, digits) {
-  if (!Number.isFinite(v)) return v === Infinity || v === -Infinity ? "∞" : "nan";
-  return Math.abs(v) < 1e5
-    ? Math.abs(v).toFixed(digits)
-    : Math.abs(v).toExponential(1).replace("+", "");
+/** Return a number as text, with a true minus; a large one in the way of 1.2e34. */
+export function plain(v, digits = 2, plus = "") {
+  if (Number.isNaN(v ?? NaN)) return "nan";
+  const size = Math.abs(v);
+  const text = size < 1e5 ? size.toFixed(digits) : size.toExponential(1).replace("+", "");
+  const sign = v < 0 ? "−" : plus;
+  return (Number(text) ? sign : "") + text.replace("Infinity", "∞"); // no sign for 0.00
 }
 
-function withSign(v, digits, plus) {
-  const text = magnitude(v, digits);
-  if (!Number(text) && text !== "∞") return text; // no sign for 0.00
-  return (v < 0 ? "−" : plus) + text;
-}
-
-export const plain = (v, digits = 2) => withSign(v, digits, "");
-export const signed = (v, digits = 2) => withSign(v, digits, "+");
+export const signed = (v, digits = 2) => plain(v, digits, "+");
 
 export function percent(share) {
   if (!Number.isFinite(share)) return "–";
