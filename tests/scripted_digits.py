@@ -1,4 +1,4 @@
-"""Ten digits as a person might write them: strokes of a pen, for the tests of the drawing pad."""
+"""Ten digits as a person might write them: strokes of a pen, for tests of what is drawn."""
 
 import math
 
@@ -44,8 +44,8 @@ STROKES = {
     9: [[*arc(0.31, 0.28, 0.28, 0.28, -20, -380), (0.56, 0.45), (0.5, 0.75), (0.44, 1.0)]],
 }
 
-# three ways to write: height, left and top edge, width of the line (all as shares of the pad's
-# side), how wide the digit is, and how far its top leans to the right
+# three ways to write: height, left and top edge, width of the line (all as shares of the
+# paper's side), how wide the digit is, and how far its top leans to the right
 WAYS = {
     "large": (0.8, 0.2, 0.1, 0.09, 1.0, 0.0),
     "middling, upper left": (0.55, 0.1, 0.05, 0.06, 0.85, 0.12),

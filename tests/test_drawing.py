@@ -1,15 +1,11 @@
-"""From strokes to a digit that a network can read, and the pad without a browser."""
-
-from pathlib import Path
+"""From strokes to a digit that a network can read."""
 
 import numpy as np
 import pytest
 from scripted_digits import WAYS, write
 
-from course_utils import Network, data_path, load_mnist
-from course_utils.lab import drawing_pad
+from course_utils import Network, data_path
 from course_utils.lab.drawing import rasterise, to_mnist_form
-from course_utils.lab.drawing_pad import DrawingPad, say, show_probs
 
 
 @pytest.fixture(scope="module")
@@ -133,93 +129,3 @@ def test_at_least_26_of_30_scripted_digits_are_recognised_but_not_mirrored(netwo
     assert network.accuracy(np.reshape(images, (30, 784)), y) >= 26 / 30
     mirrored = np.array(images)[:, :, ::-1]  # so it is not that whatever is drawn passes
     assert network.accuracy(mirrored.reshape(30, 784), y) < 0.8
-
-
-# the pad
-
-
-def test_a_stroke_is_followed_by_bars(network):
-    pad = DrawingPad(network)
-    strokes, width = write(4, "large")
-    for n in range(1, len(strokes) + 1):
-        pad.paper.strokes = strokes[:n]
-    pad.line_width.value = width * 28  # that of the whole drawing, whenever it is moved
-    np.testing.assert_array_equal(pad.image, to_mnist_form(rasterise(strokes, width)))
-    np.testing.assert_array_equal(pad.probs, network.predict_proba(pad.image.ravel()))
-    np.testing.assert_allclose(np.frombuffer(pad.paper.seen, np.uint8), pad.image.ravel() * 255)
-    assert pad.paper.verdict.startswith("It looks like 4 (")
-    assert pad.bars.value == show_probs(pad.probs)
-
-
-def test_undo_and_clear(network):
-    pad = DrawingPad(network)
-    strokes, _ = write(4, "large")
-    pad.paper.strokes = strokes
-    pad.undo.click()
-    assert pad.paper.strokes == strokes[:1]
-    one = pad.image
-    pad.undo.click()
-    pad.undo.click()  # nothing left to undo
-    assert pad.image is None
-    pad.paper.strokes = strokes[:1]
-    np.testing.assert_array_equal(pad.image, one)
-    pad.clear.click()
-    assert pad.paper.strokes == []
-    for empty in (pad, DrawingPad(network)):
-        assert (empty.image, empty.probs, empty.paper.seen) == (None, None, b"")
-        assert empty.paper.verdict == "No ink yet."
-        assert empty.bars.value == show_probs(None)
-
-
-def test_drawing_and_samples_give_way_to_each_other(network):
-    pad = DrawingPad(network)
-    for digit in range(10):
-        pad.sample.value = f"a written {digit}"
-        np.testing.assert_array_equal(pad.probs, network.predict_proba(pad.image.ravel()))
-        assert len(pad.paper.sample) == 784
-    pad.paper.strokes, _ = write(7, "large")
-    assert (pad.sample.value, pad.paper.sample, pad.probs.argmax()) == ("none", b"", 7)
-    pad.sample.value = "a written 3"
-    assert (pad.paper.strokes, pad.probs.argmax()) == ([], 3)
-    pad.clear.click()
-    assert (pad.sample.value, pad.probs) == ("none", None)
-
-
-def test_samples_of_your_own(network):
-    X = load_mnist(source="uci-digits").X_test[:3]
-    pad = DrawingPad(network, samples=X)
-    assert pad.sample.options == ("none", "sample 1", "sample 2", "sample 3")
-    pad.sample.value = "sample 3"
-    np.testing.assert_array_equal(pad.image.ravel(), X[2])
-
-
-def test_samples_and_networks_of_another_form_are_refused(network):
-    with pytest.raises(ValueError, match=r"28×28.*\(3, 100\)"):
-        DrawingPad(network, samples=np.zeros((3, 100)))
-    with pytest.raises(ValueError, match="divide by 255"):
-        DrawingPad(network, samples=np.full((3, 784), 255))
-    with pytest.raises(ValueError, match="has 64 inputs"):
-        DrawingPad(Network([64, 10]))
-
-
-def test_refresh_asks_the_network_as_it_is_now():
-    changing = Network([784, 10])
-    pad = DrawingPad(changing)
-    pad.paper.strokes, _ = write(5, "large")
-    changing.params["b1"] = [0, 0, 0, 0, 0, 0, 0, 0, 100, 0]
-    pad.refresh()
-    assert pad.probs.argmax() == 8
-
-
-def test_say_names_a_second_that_is_close():
-    probs = np.full(10, 0.01)
-    probs[[7, 1]] = 0.6, 0.32
-    assert say(probs) == "It looks like 7 (60\N{NO-BREAK SPACE}%), or 1 (32\N{NO-BREAK SPACE}%)."
-    probs[[7, 1]] = 0.9, 0.02
-    assert say(probs) == "It looks like 7 (90\N{NO-BREAK SPACE}%)."
-
-
-def test_the_pad_loads_nothing_from_the_network():
-    for name in ("drawing_pad.js", "drawing_pad.css"):
-        text = Path(drawing_pad.__file__).with_name(name).read_text(encoding="utf-8")
-        assert not [w for w in ("import ", "import(", "url(", "://", "fetch") if w in text]

@@ -2,8 +2,9 @@
 
 ``diagrams``      networks, matrix products, minibatches, bytes
 ``explorers``     softmax and the learning rate, by sliders
-``playground``    train a network, watch it, stop it, compare (with ``runs`` and ``pictures``)
-``drawing_pad``   draw a digit, and see what a network makes of it (with ``drawing``)
+``network_view``  a network as a live picture: look inside, go back in time, draw a digit
+``playground``    train a network, watch it, stop it, compare (with ``live_run``, ``settings``)
+``drawing``       what the live picture does with strokes of a pen, in Python
 ``sweep``         many trainings at once, on this computer or a cluster (with ``pools``)
 ``search_panel``  a sweep beside the notebook
 """

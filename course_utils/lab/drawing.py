@@ -61,7 +61,7 @@ def rasterise(strokes, width, *, side=280):
     """Draw strokes with a round pen and soft edges: an image (side, side), float32, of ink 0–1.
 
     A stroke is a sequence of points (x, y), drawn without lifting the pen: (0, 0) is the top left
-    corner of the pad, (1, 1) the bottom right one. A single point is a dot; what lies outside is cut
+    corner of the paper, (1, 1) the bottom right one. A single point is a dot; what lies outside is cut
     off. `width` is that of the line, as a share of the side; it is at least one pixel.
     """
     if not 0 < width < np.inf:
