@@ -191,7 +191,7 @@ def train(network, X, y, *, validation=None, checkpoint=None, progress=True, **o
                     if checkpoint is not None:  # on a full disk it says so, and training goes on
                         _files.try_to(network.save, checkpoint, "training")
                 if bar.update():  # true when it was drawn again, some ten times a second
-                    bar.set_description(f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}")
+                    bar.set_description(f"epoch {step.epoch}/{epochs}, loss {step.loss:.3g}")
     except KeyboardInterrupt:
         history.interrupted = True
         print(

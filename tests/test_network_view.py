@@ -1,16 +1,23 @@
 """The live picture's half in Python: what is told to a browser, remembered, recorded and saved."""
 
+import base64
 import json
 import re
 from html import unescape
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from course_utils import Network, data_path, load_mnist, train
-from course_utils.lab.network_view import NetworkView, joined_modules, one_of_each
+from course_utils.lab.network_view import (
+    NetworkView,
+    display_with_recording,
+    joined_modules,
+    one_of_each,
+)
 from course_utils.lab.network_view.recorder import record
 
 digits = load_mnist(source="uci-digits")
@@ -80,15 +87,16 @@ def test_a_browser_that_says_hello_gets_all_runs_that_are_there(view):
     assert len(view.heard) == len(view.sent[2])
     view.heard.clear()
     say(view, type="hello")
-    assert view.seen
     assert [m for m, *_ in view.heard] == [m for m, _ in view.messages()]
     assert view.heard[1][1] == view.messages()[1][1][0]
+    view.keep(2)
     view.heard.clear()
     view.drop(1)
     view.drop(1)
     assert view.heard == [({"type": "drop", "run": 1},)]
     say(view, type="hello")
     assert {m["run"] for m, *_ in view.heard[1:]} == {2}
+    assert view.heard[1][0]["kept"]
 
 
 def test_weights_that_are_no_numbers_are_not_sent(view):
@@ -132,26 +140,29 @@ def test_the_modules_are_one_with_one_export():
     assert "export default" in module
 
 
-def test_a_page_holds_all_that_it_needs(view, tmp_path):
-    view.save_page(tmp_path / "page.html", title="Mine & <yours>")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<!--" not in re.sub(r"<!--[^A-Z].*?-->", "", page)
-    assert "Mine &amp; &lt;yours&gt;" in page
+def test_a_page_holds_all_that_it_needs(view):
+    page = view.page()
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert len(data["messages"]) == len(view.messages())
+    (message, _), (sent, (weights,)) = data["messages"][0], data["messages"][-1]
+    assert message == view.messages()[0][0]
+    assert base64.b64decode(weights["base64"]) == view.messages()[-1][1][0]
+    assert sent["error"][1] < 1
     assert data["traits"]["labels"] == view.labels
+    addresses = re.findall(r"https?:[^\"' ]*|\bimport\b|\bfetch\b|\bsrc=|\bhref=", page)
+    assert set(addresses) <= {"http://www.w3.org/2000/svg"}
 
 
-def test_a_cell_shows_the_panel_and_below_it_a_recording_for_readers_without_a_kernel(view):
+def test_a_cell_shows_a_panel_and_below_it_a_recording_for_readers_without_a_kernel():
     InteractiveShell.instance()
+    panel = widgets.VBox()
     with capture_output() as seen:
-        view._ipython_display_()
+        display_with_recording(panel)
     live, recorded = (output.data for output in seen.outputs)
-    assert "application/vnd.jupyter.widget-view+json" in live
-    frame = re.search(
-        r'<iframe[^>]*sandbox="allow-scripts"[^>]*srcdoc="([^"]*)"', recorded["text/html"]
-    )
-    assert unescape(frame[1]) == view.page()
+    model = live["application/vnd.jupyter.widget-view+json"]
+    assert model["model_id"] == panel.model_id
+    frame = re.search(r'<iframe[^>]*srcdoc="([^"]*)"', recorded["text/html"])
+    assert unescape(frame[1]) == NetworkView.load().page()
 
 
 def test_there_is_one_of_each_digit_and_the_familiar_ones_are_among_them():

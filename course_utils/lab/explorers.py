@@ -16,7 +16,7 @@ UNSURE_NINE = (-65.0, -65.2, -55.2, -43.4, -53.6, -39.9, -60.5, -50.1, -30.4, -4
 class Explorer(PageWidget):
     """A widget to move things in, without Python."""
 
-    _css = _HERE / "explorers.css"
+    _css = (_HERE / "explorers.css").read_text("utf-8")
 
 
 class SoftmaxExplorer(Explorer):

@@ -1,4 +1,4 @@
-"""What knobs need to be turned by the keyboard."""
+"""What panels of ipywidgets need besides."""
 
 import anywidget
 
@@ -31,3 +31,11 @@ class ArrowKeys(anywidget.AnyWidget):
       outline-offset: 1px;
     }
     """
+
+
+def close_parts(widget):
+    """Close all that a widget is made of, which ipywidgets would hold for ever."""
+    parts = [getattr(widget, name, None) for name in ("layout", "style")]
+    for part in (*getattr(widget, "children", ()), *filter(None, parts)):
+        close_parts(part)
+        part.close()

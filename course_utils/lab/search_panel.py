@@ -11,6 +11,7 @@ import numpy as np
 import traitlets
 
 from . import cells
+from .parts import close_parts
 from .sweep import OPTIONS, Search
 
 FRAME = 0.1  # seconds between two changes of what is shown
@@ -24,7 +25,8 @@ class SearchMap(anywidget.AnyWidget):
     A box fills in when its runs are finished, and shows their loss curves when it is chosen.
     """
 
-    _esm, _css = _HERE / "search_map.js", _HERE / "search_map.css"
+    # text, since anywidget keeps a widget for ever that has a path here
+    _esm, _css = ((_HERE / f"search_map.{kind}").read_text("utf-8") for kind in ("js", "css"))
     grid = traitlets.Dict().tag(sync=True)  # names, and the values of rows and columns, as text
 
     def __init__(self, search):
@@ -110,8 +112,8 @@ class SearchPanel(widgets.VBox):
         """Stop, and take the panel away."""
         self._stop.set()
         cells.OPEN.pop(self, None)
-        for widget in (self.progress, self.stop_button, self.map, self.status, *self.children):
-            widget.close()
+        close_parts(self)
+        self.map.close()  # which is no part where it has nothing to show
         super().close()
 
     def _work(self):

@@ -4,9 +4,6 @@ from dataclasses import asdict, dataclass
 
 import ipywidgets as widgets
 
-from .. import _checks
-from ..training import sgd
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,8 +23,8 @@ class Settings:
     @property
     def of_training(self):
         """The options of `sgd`, but for the seed."""
-        values = asdict(self)
-        return {name: values[name] for name in _checks.options_of(sgd) if name in values}
+        names = ("epochs", "batch_size", "learning_rate", "momentum", "l2")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def changes(self):
@@ -41,51 +38,47 @@ class Settings:
         """Return the lines of Python that repeat a run: the whole of it, or so many iterations."""
         part = "" if self.n_images is None else f"[:{self.n_images}]"
         options = "".join(f", {name}={value!r}" for name, value in self.of_training.items())
-        network = f"{[784, *self.hidden, 10]}, activation={self.activation!r}, init={self.init!r}"
-        lines = ["", f"network = Network({network}, rng={self.seed})"]
         call = f"(network, X_train{part}, y_train{part}{options}, rng={self.seed}"
+        kind = f"{[784, *self.hidden, 10]}, activation={self.activation!r}, init={self.init!r}"
+        made = f"network = Network({kind}, rng={self.seed})\n"
         if n_iterations is None:
-            lines.insert(0, "from course_utils import Network, train")
-            lines.append(f"history = train{call}, validation=(X_test, y_test))")
-        else:
-            lines.insert(0, "from itertools import islice\nfrom course_utils import Network, sgd")
-            lines.append(f"steps = sgd{call})")
-            lines.append(f"losses = [step.loss for step in islice(steps, {n_iterations})]")
-        return "\n".join(lines)
+            head = "from course_utils import Network, train\n\n"
+            return f"{head}{made}history = train{call}, validation=(X_test, y_test))"
+        head = "from itertools import islice\nfrom course_utils import Network, sgd\n\n"
+        steps = f"islice(sgd{call}), {n_iterations})"
+        return f"{head}{made}losses = [step.loss for step in {steps}]"
 
 
 def make_knobs(n_train):
     """Return the controls by the names of `Settings`, the hidden layers in two."""
 
-    def series(first, last):
-        return [float(f"{m}e{e}") for e in range(first, last) for m in (1, 2, 5)]
+    def series(first, last, kind=float):
+        return [kind(float(f"{m}e{e}")) for e in range(first, last) for m in (1, 2, 5)]
 
-    new = Settings()
-    inits = {"he: √(2 / n_in)": "he", "xavier: √(2 / (n_in + n_out))": "xavier"}
-    inits["normal: N(0, 1)"] = "normal"
-    sizes = [int(n) for n in series(2, 7) if n < n_train] + [n_train]
+    names = ["he: √(2 / n_in)", "xavier: √(2 / (n_in + n_out))", "normal: N(0, 1)"]
+    sizes = [*(size for size in series(2, 7, int) if size < n_train), n_train]
+    new = asdict(Settings()) | {"hidden_layers": 1, "units": 20, "n_images": n_train}
+    look = {"style": {"description_width": "96px"}, "layout": {"width": "auto"}}
     knobs = {}
-    for name, description, values, value in (
-        ("hidden_layers", "Hidden layers", range(4), len(new.hidden)),
-        ("units", "Units in each", [2, 5, 10, 20, 50, 100, 200], *new.hidden),
-        ("activation", "Activation", {"relu": "relu", "sigmoid": "sigmoid"}, new.activation),
-        ("init", "First weights", inits, new.init),
-        ("learning_rate", "Learning rate", [*series(-4, 2), 100.0], new.learning_rate),
-        ("batch_size", "Batch size", sorted([*map(int, series(0, 3)), 32, 1000]), new.batch_size),
-        ("epochs", "Epochs", range(1, 31), new.epochs),
-        ("momentum", "Momentum", [k / 20 for k in range(20)], new.momentum),
-        ("l2", "L2", [0.0, 1e-5, 1e-4, 0.001, 0.01, 0.1], new.l2),
-        ("n_images", "Images", sizes, n_train),
-        ("seed", "Seed", range(10), new.seed),
+    for name, description, values in (
+        ("hidden_layers", "Hidden layers", range(4)),
+        ("units", "Units in each", [2, 5, 10, 20, 50, 100, 200]),
+        ("activation", "Activation", ["relu", "sigmoid"]),
+        ("init", "First weights", [(name, name.split(":")[0]) for name in names]),
+        ("learning_rate", "Learning rate", [*series(-4, 2), 100.0]),
+        ("batch_size", "Batch size", sorted([*series(0, 3, int), 32, 1000])),
+        ("epochs", "Epochs", range(1, 31)),
+        ("momentum", "Momentum", [k / 20 for k in range(20)]),
+        ("l2", "L2", [0.0, 1e-5, 1e-4, 0.001, 0.01, 0.1]),
+        ("n_images", "Images", sizes),
+        ("seed", "Seed", range(10)),
     ):
-        look = {"style": {"description_width": "96px"}, "layout": {"width": "auto"}}
-        if isinstance(values, dict):
-            knob = widgets.Dropdown(options=values, value=value, description=description, **look)
+        about = {"description": description, "value": new[name], **look}
+        if name in ("activation", "init"):
+            knobs[name] = widgets.Dropdown(options=values, **about)
         else:
-            options = [(f"{v:,g}", v) for v in values]
-            more = {"options": options, "value": value, "continuous_update": False}
-            knob = widgets.SelectionSlider(description=description, **more, **look)
-        knobs[name] = knob
+            about |= {"options": [(f"{v:,g}", v) for v in values], "continuous_update": False}
+            knobs[name] = widgets.SelectionSlider(**about)
     return knobs
 
 

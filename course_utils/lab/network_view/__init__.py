@@ -38,7 +38,8 @@ class NetworkView(PageWidget):
 
     title = "A network reads digits"
     height = 580
-    _esm, _css = joined_modules(), HERE / "network_view.css"
+    # text, since anywidget keeps a widget for ever that has a path here
+    _esm, _css = joined_modules(), (HERE / "network_view.css").read_text("utf-8")
     html = traitlets.Unicode().tag(sync=True)  # what the page is made of
     digits = traitlets.Bytes().tag(sync=True)  # to choose from, 784 bytes each, 0–255
     labels = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -47,7 +48,6 @@ class NetworkView(PageWidget):
     state = traitlets.Unicode("finished").tag(sync=True)  # or ready, training, stopped, diverged
     message = traitlets.Unicode().tag(sync=True)
     text_code = traitlets.Unicode().tag(sync=True)  # what repeats the run that is shown
-    seen = traitlets.Bool(False)  # whether a browser has asked for the runs
 
     def __init__(self, images, labels, **traits):
         self.sent, self._lock = {}, RLock()  # a browser may ask in a thread of its own
@@ -110,7 +110,8 @@ class NetworkView(PageWidget):
 
     def keep(self, run):
         """Let a run stay when another begins, on pages that are loaded later, too."""
-        self.sent[run][0][0]["kept"] = True
+        about, _ = self.sent[run][0]
+        about["kept"] = True
 
     def drop(self, run):
         """Take a run away, if it is there."""
@@ -123,7 +124,6 @@ class NetworkView(PageWidget):
             with self._lock:
                 for content, buffers in self.messages():
                     self.send(content, list(buffers))
-            self.seen = True
 
 
 def weights_of(network):
@@ -141,31 +141,26 @@ def one_of_each(y, first):
     return sorted(first + others, key=lambda k: y[k])
 
 
-# Of the two outputs below only one is seen: the panel where a kernel has answered, the frame elsewhere.
+# Of the two outputs below only one is seen: the panel where a kernel has told of a run, the frame
+# elsewhere.
 _ONE_OF_TWO = """<style>
-.jp-OutputArea-child:has(.nv-live) ~ .jp-OutputArea-child:has(.nv-recorded),
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .nv-recorded):not(:has(.nv-live)) { display: none; }
+.jp-OutputArea-child:has(.nv-runs > *) ~ .jp-OutputArea-child:has(.nv-recorded),
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .nv-recorded):not(:has(.nv-runs > *)) {
+  display: none;
+}
 </style>"""
 
 
-def display_with_recording(panel, view):
-    """Show a panel that `view` is in, and below it, for readers without a kernel, a recorded run.
+def display_with_recording(panel):
+    """Show a panel with a view in it, and below, for readers without a kernel, a recorded run.
 
     A saved notebook has no kernel when it is opened again, and JupyterLab then says "model not
     found"; an export shows nothing.
     """
-
-    def mark(_=None):
-        if view.seen:
-            panel.add_class("nv-live")
-
-    view.observe(mark, "seen")
-    mark()
     model = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
-    display(
-        {"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(panel)}, raw=True
-    )
-    recording = NetworkView.load()._repr_mimebundle_()
+    live = {"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(panel)}
+    display(live, raw=True)
+    recording = NetworkView.load()._repr_mimebundle_()["text/html"]
     told = "<p>Nobody trains here, as there is no kernel. This is a run that was recorded.</p>"
-    html = f'{_ONE_OF_TWO}<div class="nv-recorded">{told}{recording["text/html"]}</div>'
+    html = f'{_ONE_OF_TWO}<div class="nv-recorded">{told}{recording}</div>'
     display({"text/html": html, "text/plain": "A recorded run"}, raw=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._checks import options_of
+from ..._checks import training_options
 from ...training import sgd
 from . import weights_of
 
@@ -15,11 +15,12 @@ LOOKED_AT = 2000  # images to train on, and as many to test on, that each of the
 class Recorder:
     """Tell a view of a network in training, by up to `snapshots`, denser at the start.
 
-    `train` and `test` are (X, y). `run`, a number, and `name` are the run's.
+    `train` and `test` are (X, y). `run`, a number, and `name` are the run's; of the options of
+    `sgd`, two count here.
     """
 
     def __init__(
-        self, view, network, train, test, *, epochs, batch_size, run=1, name="", snapshots=SNAPSHOTS
+        self, view, network, train, test, *, run, name, epochs, batch_size, snapshots=SNAPSHOTS, **_
     ):
         self.view, self.run, self.network, self.digits = view, run, network, (train, test)
         per_epoch = -(-len(train[0]) // batch_size)  # rounded up
@@ -67,9 +68,8 @@ class Recorder:
 
 def record(view, network, train, test, *, run=1, name="", snapshots=SNAPSHOTS, **options):
     """Train `network` by `sgd` on `train`, (X, y), with `options`, and tell `view` of it."""
-    defaults = options_of(sgd)
-    sizes = {key: options.get(key, defaults[key]) for key in ("epochs", "batch_size")}
+    options = training_options(sgd, options)  # with sgd's defaults filled in
     about = {"run": run, "name": name, "snapshots": snapshots}
-    recorder = Recorder(view, network, train, test, **about, **sizes)
+    recorder = Recorder(view, network, train, test, **about, **options)
     for step in sgd(network, *train, **options):
         recorder.see(step)
