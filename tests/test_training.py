@@ -169,7 +169,7 @@ def test_the_bar_follows_each_step_where_there_is_time(capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert err == ""
     for k, loss in enumerate(history.loss):
-        assert re.search(rf"epoch {k // 3 + 1}/2, loss {loss:.3f}: [^\r]* {k + 1}/6 ", out)
+        assert re.search(rf"epoch {k // 3 + 1}/2, loss {loss:.3g}: [^\r]* {k + 1}/6 ", out)
     assert "100%" in out.split("\r")[-1]
 
 
