@@ -84,8 +84,7 @@ def test_a_large_network_has_fewer_snapshots():
 
 def test_a_browser_that_says_hello_gets_all_runs_that_are_there(view):
     record(view, view.network, TRAIN, TEST, run=2, epochs=1)
-    assert len(view.heard) == len(view.sent[2])
-    view.heard.clear()
+    assert view.heard == []  # nobody is there
     say(view, type="hello")
     assert [m for m, *_ in view.heard] == [m for m, _ in view.messages()]
     assert view.heard[1][1] == view.messages()[1][1][0]
@@ -102,6 +101,8 @@ def test_a_browser_that_says_hello_gets_all_runs_that_are_there(view):
 def test_weights_that_are_no_numbers_are_not_sent(view):
     network = Network([784, 10])
     network.params["W1"][:] = 1e9  # too large for float16
+    say(view, type="hello")
+    view.heard.clear()
     record(view, network, TRAIN, TEST, run=2, epochs=1, learning_rate=1e-30)
     assert view.heard[1][0]["dtype"] == "f4"
     assert all(np.isfinite(np.frombuffer(h[1], f"<{h[0]['dtype']}")).all() for h in view.heard[1:])

@@ -6,6 +6,7 @@ What is seen is drawn in the browser, by three modules to be read in this order:
 
 import json
 import re
+from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
 from threading import RLock
@@ -51,15 +52,20 @@ class NetworkView(PageWidget):
 
     def __init__(self, images, labels, **traits):
         self.sent, self._lock = {}, RLock()  # a browser may ask in a thread of its own
+        self._asked = False  # whether a browser has: until then nothing needs to be sent
         pixels = np.rint(np.asarray(images) * 255).astype(np.uint8).tobytes()
         html = (HERE / "network_view.html").read_text(encoding="utf-8")
         super().__init__(html=html, digits=pixels, labels=[int(k) for k in labels], **traits)
         self.on_msg(self._on_message)
 
     @classmethod
-    def of(cls, network, images, labels, *, backward=False):
-        """Return a view of `network` as it is, at work on `images` (n, 784) with `labels` (n,)."""
-        view = cls(images, labels, backward=backward)
+    def of(cls, network, X, y, *, shown=(), backward=False):
+        """Return a view of `network` as it is, at work on one image of each digit in `X`, `y`.
+
+        `shown` are the places of images to take. With `backward` it begins with the gradients.
+        """
+        some = one_of_each(y, shown)
+        view = cls(X[some], y[some], backward=backward)
         about = {"layers": network.layer_sizes, "activation": network.activation, "name": ""}
         view.tell({"type": "run", "run": 1, "epochs": 1, "per_epoch": 1, "marks": [0], **about})
         message = {"type": "snapshot", "run": 1, "iteration": 0, "dtype": "f4"}
@@ -106,7 +112,8 @@ class NetworkView(PageWidget):
         """Send a message of a run, and remember it."""
         with self._lock:
             self.sent.setdefault(message["run"], []).append((message, buffers))
-            self.send(message, list(buffers))
+            if self._asked:
+                self.send(message, list(buffers))
 
     def keep(self, run):
         """Let a run stay when another begins, on pages that are loaded later, too."""
@@ -122,6 +129,7 @@ class NetworkView(PageWidget):
     def _on_message(self, _, message, __):
         if message["type"] == "hello":
             with self._lock:
+                self._asked = True
                 for content, buffers in self.messages():
                     self.send(content, list(buffers))
 
@@ -151,6 +159,15 @@ _ONE_OF_TWO = """<style>
 </style>"""
 
 
+@cache
+def _recording():
+    """Return the HTML of a frame with the run that comes with the course."""
+    view = NetworkView.load()
+    html = view._repr_mimebundle_()["text/html"]
+    view.close()
+    return html
+
+
 def display_with_recording(panel):
     """Show a panel with a view in it, and below, for readers without a kernel, a recorded run.
 
@@ -160,7 +177,6 @@ def display_with_recording(panel):
     model = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
     live = {"application/vnd.jupyter.widget-view+json": model, "text/plain": repr(panel)}
     display(live, raw=True)
-    recording = NetworkView.load()._repr_mimebundle_()["text/html"]
     told = "<p>Nobody trains here, as there is no kernel. This is a run that was recorded.</p>"
-    html = f'{_ONE_OF_TWO}<div class="nv-recorded">{told}{recording}</div>'
+    html = f'{_ONE_OF_TWO}<div class="nv-recorded">{told}{_recording()}</div>'
     display({"text/html": html, "text/plain": "A recorded run"}, raw=True)
