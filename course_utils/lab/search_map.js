@@ -127,6 +127,7 @@ function render({ model, el }) {
   el.append(table, make("div", { className: "search-chosen" }, title, plot));
   rows.forEach((_, i) => columns.forEach((__, j) => update([i, j])));
   choose([0, 0]);
+  for (const run of model.get("runs")) receive(run); // where no kernel answers
   model.on("msg:custom", receive);
   model.send({ type: "hello" });
   return () => model.off("msg:custom", receive);

@@ -28,6 +28,7 @@ class SearchMap(anywidget.AnyWidget):
     # text, since anywidget keeps a widget for ever that has a path here
     _esm, _css = ((_HERE / f"search_map.{kind}").read_text("utf-8") for kind in ("js", "css"))
     grid = traitlets.Dict().tag(sync=True)  # names, and the values of rows and columns, as text
+    runs = traitlets.List().tag(sync=True)  # all that was sent, in the end: for a saved notebook
 
     def __init__(self, search):
         self.search, self._sent = search, []
@@ -42,7 +43,7 @@ class SearchMap(anywidget.AnyWidget):
         settings = [setting for setting, _ in self.search.planned.values()]
         return dict.fromkeys(setting.get(name, OPTIONS[name]) for setting in settings)
 
-    def update(self):
+    def update(self, over=False):
         """Send the runs that have finished since the last time."""
         lines = self.grid["rows"], self.grid["columns"]
         for number, row in list(enumerate(self.search.rows.values()))[len(self._sent) :]:
@@ -52,6 +53,8 @@ class SearchMap(anywidget.AnyWidget):
             told = {"place": place, "status": row["status"], "accuracy": row["accuracy"]}
             self._sent.append({"type": "run", "id": number, "loss": loss, **told})
             self.send(self._sent[-1])
+        if over:
+            self.runs = self._sent
 
 
 class SearchPanel(widgets.VBox):
@@ -130,7 +133,7 @@ class SearchPanel(widgets.VBox):
             self._error = error
         finally:
             results.close()
-            self.map.update()
+            self.map.update(over=True)
             self._show(over=True)
 
     def _show(self, over=False):
