@@ -29,6 +29,7 @@ NOT_OURS = (
     "@fortawesome",  # a font that ipywidgets asks for, and does without on a machine without a way out
     "Could not restore the debugger state",  # JupyterLab, when a kernel restarts
     "(reading 'footer')",  # JupyterLab, where a notebook is closed that was about to take the focus
+    "(reading 'kernel')",  # ipywidgets, of a notebook that is opened without one
     "(reading 'schema')",  # Notebook 7, of its own settings
     "The getter for the shared module is not a function",  # Voilà, of JupyterLab's own parts
 )
@@ -175,7 +176,13 @@ def open_notebook(page, notebook):
 
 
 def open_cells(page, lab, name, sources):
-    """Write a notebook of these code cells below a heading, and open it."""
+    """Write a notebook of these code cells, and open it."""
+    write_cells(lab.folder / f"{name}.ipynb", name, sources)
+    open_notebook(page, name)
+
+
+def write_cells(path, name, sources):
+    """Write a notebook of these code cells below a heading."""
     shared = {"metadata": {}, "outputs": [], "execution_count": None}
     cells = [{"cell_type": "markdown", "source": f"# {name}", "metadata": {}, "id": "heading"}]
     for k, source in enumerate(sources):
@@ -183,8 +190,7 @@ def open_cells(page, lab, name, sources):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}}
     notebook |= {"nbformat": 4, "nbformat_minor": 5}
-    (lab.folder / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    open_notebook(page, name)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def run_all(page, notebook):

@@ -1,35 +1,41 @@
-"""The playground as a learner meets it: in JupyterLab, in Notebook 7, and as a page of Voilà."""
+"""The playground in JupyterLab, in Notebook 7, as a page of Voilà, and without a kernel."""
 
+import os
 import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from .conftest import (
     button,
-    copy_notebooks,
     error_outputs,
     new_page,
     open_cells,
     run_code,
     serve,
     show_cell,
-    wait_for,
+    write_cells,
 )
 
 playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
 
-ITERATION = re.compile(r"iteration ([\d,]+) of")
 CELLS = [
-    "import threading\n"
+    "import asyncio\n"
     "from course_utils import load_mnist\n"
     "from course_utils.lab.playground import Playground\n"
     "(X_train, y_train), (X_test, y_test) = load_mnist(source='uci-digits')",
-    # so many epochs, at the end of the slider, that only a test ends them
+    # a place at the end of the slider for so many epochs that only a test ends them
     "playground = Playground(X_train, y_train, X_test, y_test)\n"
-    "playground.knobs['epochs'].max = 10_000_000\n"
+    "epochs = playground.knobs['epochs']\n"
+    "epochs.options = [*epochs.options, ('for hours', 1_000_000)]\n"
     "playground",
 ]
-COUNT = "print(sum(thread.name == 'playground' for thread in threading.enumerate()))"
+COUNT = "print(sum(task.get_name() == 'playground' for task in asyncio.all_tasks()))"
+FRAME = ".nv-recorded iframe"
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +50,8 @@ def panel(notebook, page):
     """Return the page, with a new panel on it."""
     page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     run_panel_cell(page)
-    playwright.expect(status(page)).to_contain_text("Ready")
-    button(page, "Train").scroll_into_view_if_needed()
+    expect(button(page, "Train")).to_be_enabled()
+    expect(clock(page)).to_have_text("step 0")
     yield page
     assert not page.errors
     assert not error_outputs(page)
@@ -56,112 +62,165 @@ def run_panel_cell(page):
     page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
 
 
-def status(page):
-    return page.locator(".jp-OutputArea, .voila-notebook, body").get_by_text(ITERATION).first
+def clock(page):
+    return page.locator(".nv-clock")
 
 
-def iteration(page):
-    return int(ITERATION.search(status(page).text_content())[1].replace(",", ""))
+def runs(page):
+    """Return the rows of the legend."""
+    return page.locator(".nv-runs > *")
 
 
-def picture(page):
-    return page.get_by_role("img", name="epochs: the loss").first
-
-
-def set_slider(page, name, keys):
-    """Move a slider by the keyboard."""
+def turn(page, name, *keys):
+    """Move a knob by the keyboard."""
     handle = page.locator(".widget-inline-hbox", has_text=name).get_by_role("slider").first
     handle.focus()
     for key in keys:
         page.keyboard.press(key)
 
 
-def begin_a_long_run(page):
-    set_slider(page, "Epochs", ["End"])
-    playwright.expect(status(page)).to_contain_text("of 10000000")
+def train_for_hours(page):
+    turn(page, "Epochs", "End")
     button(page, "Train").click()
+    expect(button(page, "Stop")).to_be_enabled()
     goes_on(page)
 
 
 def goes_on(page):
-    reached = iteration(page)
-    wait_for(lambda: iteration(page) > reached, "training to go on")
+    before = clock(page).text_content()
+    expect(clock(page)).not_to_have_text(before)
 
 
 def train_to_the_end(page):
     """Press Train as soon as it is there; the page's kernel has to start first."""
-    button(page, "Train").first.click(timeout=300_000)
-    playwright.expect(status(page)).to_contain_text("Finished", timeout=300_000)
+    button(page, "Train").click(timeout=300_000)
+    expect(clock(page)).to_have_text("epoch 5.00")
+    expect(button(page, "Train")).to_be_enabled()
+    expect(button(page, "Stop")).to_be_disabled()
+    expect(runs(page)).to_have_count(1)
+    expect(page.locator(FRAME)).to_be_hidden()
+    assert not page.errors
 
 
-def test_train_move_a_slider_run_another_cell_and_stop(panel):
-    begin_a_long_run(panel)
-    curves = picture(panel)
-    before = curves.get_attribute("src")
-    playwright.expect(curves).not_to_have_attribute("src", before)
-    set_slider(panel, "Epochs", ["ArrowLeft"])
-    playwright.expect(status(panel)).to_contain_text("of 9999999")
+def test_train_turn_a_knob_run_another_cell_and_stop(panel):
+    train_for_hours(panel)
+    turn(panel, "Learning rate", "ArrowRight")
+    expect(runs(panel)).to_have_count(1)
+    expect(runs(panel)).to_contain_text("rate 0.2")  # it has begun again
     goes_on(panel)
-    assert run_code(panel, "print(6 * 7, playground.training)").strip() == "42 True"
+    assert run_code(panel, "print(6 * 7, playground.run.state)").split() == ["42", "training"]
     show_cell(panel, "playground = Playground")
-    goes_on(panel)
     button(panel, "Stop").click()
-    playwright.expect(status(panel)).to_contain_text("Stopped")
-    playwright.expect(button(panel, "Stop")).to_be_disabled()
+    expect(button(panel, "Stop")).to_be_disabled()
+    expect(button(panel, "Train")).to_be_enabled()
+    code = "playground.wait()\nprint(playground.run.iteration, playground.run.network)"
+    iteration, *_ = run_code(panel, code).split()
+    show_cell(panel, "playground = Playground")
+    time = panel.get_by_role("slider", name="Time")
+    expect(time).to_have_attribute("aria-valuetext", re.compile(rf"iteration {iteration},"))
+    turn(panel, "Seed", "ArrowRight")
+    expect(panel.locator(".nv-message")).to_contain_text("Press Train")
 
 
-def test_to_run_the_cell_again_leaves_one_panel_and_no_thread(panel):
-    begin_a_long_run(panel)
+def test_to_run_the_cell_again_leaves_one_panel_and_no_task(panel):
+    train_for_hours(panel)
     assert run_code(panel, COUNT).strip() == "1"
     run_panel_cell(panel)
+    expect(clock(panel)).to_have_text("step 0")
     assert run_code(panel, COUNT).strip() == "0"
-    playwright.expect(button(panel, "Train")).to_have_count(1)
+    show_cell(panel, "playground = Playground")
+    expect(button(panel, "Train")).to_have_count(1)
+    expect(panel.locator(FRAME)).to_be_hidden()
 
 
-def test_two_kept_runs_stand_side_by_side(panel):
-    code = panel.get_by_label("Code", exact=True)
-    for rate, keys in [("0.1", []), ("0.01", ["ArrowLeft"] * 3)]:
-        set_slider(panel, "Learning rate", keys)
-        button(panel, "Reset").click()
-        playwright.expect(code).to_have_value(re.compile(f"learning_rate={rate},"))
-        train_to_the_end(panel)
-        button(panel, "Keep this run").click()
-    table = panel.get_by_role("table").filter(has_text="Kept runs")
-    playwright.expect(table.get_by_role("row")).to_have_count(3)
-    rates = [row.split()[4] for row in table.get_by_role("row").all_inner_texts()[1:]]
-    assert rates == ["0.1", "0.01"]
+def test_runs_that_are_kept_are_there_when_the_page_is_loaded_again(panel):
+    for n, name in [(1, "epochs 1"), (2, "rate 0.2, epochs 1")]:
+        turn(panel, *[("Epochs", "Home"), ("Learning rate", "ArrowRight")][n - 1])
+        button(panel, "Train").click()
+        keep = panel.get_by_role("button", name=re.compile(f"Keep .*: {name}"))
+        expect(clock(panel)).to_have_text("epoch 1.00")
+        keep.click()
+        expect(panel.get_by_role("button", name=re.compile(f"Kept .*: {name}"))).to_be_disabled()
+    expect(runs(panel)).to_have_count(2)
+    panel.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    panel.reload()
+    panel.wait_for_function("window.jupyterapp?.restored.then(() => true)")
+    panel.evaluate("void jupyterapp.commands.execute('docmanager:open', { path: 'panel.ipynb' })")
+    expect(runs(panel)).to_have_count(2)
+    kept = panel.get_by_role("button", name=re.compile("Kept .*: rate 0.2, epochs 1"))
+    expect(kept).to_be_disabled()
+    panel.get_by_role("button", name=re.compile("Remove .*: epochs 1")).click()
+    expect(runs(panel)).to_have_count(1)
+    assert run_code(panel, "print(len(playground.kept))").strip() == "1"
+    show_cell(panel, "playground = Playground")
+
+
+def test_without_a_kernel_a_recorded_run_is_shown(panel, browser, lab, tmp_path):
+    panel.evaluate(
+        """async () => {
+            await jupyterapp.commands.execute("docmanager:save");
+            for (const other of [...jupyterapp.shell.widgets("main")]) other.dispose();
+            await jupyterapp.serviceManager.sessions.shutdownAll();
+            const kernelPreference = { shouldStart: false, autoStartDefault: false };
+            const open = { path: "panel.ipynb", kernelPreference };
+            await jupyterapp.commands.execute("docmanager:open", open);
+        }"""
+    )
+    shows_the_recorded_run(panel)
+    saved = lab.folder / "panel.ipynb"
+    export = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "classic"]
+    subprocess.run([*export, "--output-dir", tmp_path, saved], check=True, capture_output=True)
+    with new_page(browser, None) as page:
+        page.goto((tmp_path / "panel.html").as_uri(), wait_until="domcontentloaded")
+        shows_the_recorded_run(page)
+
+
+def shows_the_recorded_run(page):
+    frame = page.locator(FRAME)
+    frame.scroll_into_view_if_needed()
+    inside = page.frame_locator(FRAME)
+    expect(inside.locator(".nv-clock")).to_have_text("epoch 5.00")
+    inside.get_by_role("button", name="To the start").click()
+    expect(inside.locator(".nv-clock")).to_have_text("step 0")
+    expect(page.get_by_text("Error displaying widget")).to_be_hidden()
+    expect(page.get_by_text("Nobody trains here")).to_be_visible()
+
+
+@contextmanager
+def served(browser, folder, module, *options, address="/", **more):
+    """Serve a notebook with a playground that no kernel has run yet, and yield its page."""
+    (folder := folder / "served").mkdir()
+    source = f"{CELLS[0]}\nPlayground(X_train, y_train, X_test, y_test)"
+    write_cells(folder / "panel.ipynb", "panel", [source])
+    with (
+        serve(folder, module, *options, "--no-browser", **more) as url,
+        new_page(browser, url) as page,
+    ):
+        page.goto(address, timeout=300_000)
+        yield page
+        train_to_the_end(page)
+        picture(page, module)
+
+
+def picture(page, name):
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder, f"{name}.png"))
 
 
 def test_voila_serves_the_playground_as_a_page(browser, tmp_path):
     pytest.importorskip("voila")
-    copy_notebooks(tmp_path)
-    arguments = ["{folder}/07_playground.ipynb", "--no-browser"]
-    with (
-        serve(tmp_path, "voila", *arguments, port_option="--Voila.port={port}") as url,
-        new_page(browser, url) as page,
-    ):
-        page.goto("/", timeout=300_000)
-        train_to_the_end(page)
-        assert picture(page).is_visible()
-        assert not page.errors
+    port = "--Voila.port={port}"
+    with served(browser, tmp_path, "voila", "{folder}/panel.ipynb", port_option=port):
+        pass  # it runs all by itself
 
 
-def test_the_playground_and_the_pad_work_in_notebook_7(browser, tmp_path):
-    copy_notebooks(tmp_path)
-    options = ["--no-browser", "--allow-root", "--ServerApp.token="]
-    with (
-        serve(tmp_path, "notebook", *options, "--ServerApp.root_dir={folder}") as url,
-        new_page(browser, url) as page,
-    ):
-        page.goto("/notebooks/07_playground.ipynb")
+def test_the_playground_works_in_notebook_7(browser, tmp_path):
+    options = ["--allow-root", "--ServerApp.token=", "--ServerApp.root_dir={folder}"]
+    address = "/notebooks/panel.ipynb"
+    with served(browser, tmp_path, "notebook", *options, address=address) as page:
         # while the kernel starts, its status is both "fade" and "info", and "Run All" does nothing
         page.locator(".jp-NotebookKernelStatus-fade:not(.jp-NotebookKernelStatus-info)").wait_for(
             state="attached"
         )
         page.get_by_role("menuitem", name="Run").click()
         page.get_by_text("Run All Cells", exact=True).click()
-        train_to_the_end(page)
-        page.locator(".course-paper").first.click(timeout=300_000)  # a dot is enough
-        verdict = page.locator(".course-verdict").first
-        playwright.expect(verdict).to_contain_text("It looks like")
-        assert not page.errors

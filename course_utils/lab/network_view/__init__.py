@@ -150,11 +150,13 @@ def one_of_each(y, first):
 
 
 # Of the two outputs below only one is seen: the panel where a kernel has told of a run, the frame
-# elsewhere.
+# elsewhere. Until then the panel has a width, or it could not be drawn.
 _ONE_OF_TWO = """<style>
-.jp-OutputArea-child:has(.nv-runs > *) ~ .jp-OutputArea-child:has(.nv-recorded),
+.jp-OutputArea-child:has(.nv-runs > *) ~ .jp-OutputArea-child:has(.nv-recorded) { display: none; }
 .jp-OutputArea-child:has(+ .jp-OutputArea-child .nv-recorded):not(:has(.nv-runs > *)) {
-  display: none;
+  height: 0;
+  overflow: hidden;
+  visibility: hidden;
 }
 </style>"""
 
@@ -162,10 +164,8 @@ _ONE_OF_TWO = """<style>
 @cache
 def _recording():
     """Return the HTML of a frame with the run that comes with the course."""
-    view = NetworkView.load()
-    html = view._repr_mimebundle_()["text/html"]
-    view.close()
-    return html
+    # not closed: a browser that has just been told of it would say that it failed
+    return NetworkView.load()._repr_mimebundle_()["text/html"]
 
 
 def display_with_recording(panel):
