@@ -67,7 +67,7 @@ class Playground(widgets.VBox):
             self.buttons[name].on_click(self._queued(action))
         self.buttons["Stop"].on_click(lambda _: self._halt.set())  # whatever its thread is doing
         self.buttons["Train"].button_style = "primary"
-        columns = {"grid_template_columns": "repeat(auto-fill, minmax(min(100%, 340px), 1fr))"}
+        columns = {"grid_template_columns": "repeat(auto-fill, minmax(min(100%, 380px), 1fr))"}
         knobs = widgets.GridBox([*self.knobs.values()], layout=columns | {"align_items": "center"})
         super().__init__([widgets.HBox([*self.buttons.values(), ArrowKeys()]), knobs, self.view])
         self.add_class("course-widget")
