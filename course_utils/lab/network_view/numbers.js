@@ -4,6 +4,9 @@
 export const SIDE = 28; // pixels of an image
 export const PIXELS = SIDE * SIDE;
 
+const sumOf = (values) => values.reduce((sum, v) => sum + v, 0);
+const limit = (v, low, high) => Math.min(Math.max(v, low), high);
+
 // ---- the network ---------------------------------------------------------------------------------
 
 function fromHalf(bits) {
@@ -26,7 +29,7 @@ export function decode(dtype, view) {
 export function softmax(scores) {
   const top = Math.max(...scores); // so that no exponential is too large
   const powers = scores.map((score) => Math.exp(score - top));
-  const sum = powers.reduce((s, power) => s + power, 0);
+  const sum = sumOf(powers);
   return powers.map((power) => power / sum);
 }
 
@@ -53,14 +56,14 @@ export function forward({ layers, activation }, weights, image) {
   const found = [];
   let input = image;
   let start = 0;
-  let bias = layers.slice(1).reduce((sum, n, l) => sum + n * layers[l], 0);
+  let bias = sumOf(layers.slice(1).map((n, l) => n * layers[l]));
   for (let l = 1; l < layers.length; l++) {
     const [n, from] = [layers[l], start];
+    const weight = (i, j) => weights[from + i * n + j];
     const biases = weights.subarray(bias, bias + n);
     const sums = weightedSums(input, weights, from, biases);
     const isLast = l === layers.length - 1;
     const activations = isLast ? softmax(sums) : sums.map(ACTIVATIONS[activation]);
-    const weight = (i, j) => weights[from + i * n + j];
     found.push({ input, biases, sums, activations, weight });
     start += input.length * n;
     bias += n;
@@ -127,30 +130,32 @@ export function spread(weights, n) {
 export const placeOfEpoch = (epoch, longest) => Math.cbrt(epoch / longest);
 export const epochOfPlace = (place, longest) => longest * Math.max(0, place) ** 3;
 
-/** Return a number between those of two snapshots; `position` 2.5 is halfway from 2 to 3. */
-export function between(run, position, read) {
+/** Return the snapshots around a position, and the share of the second: 2.5 is halfway from 2 to 3. */
+function around({ snapshots }, position) {
   const k = Math.floor(position);
-  const share = position - k;
-  const here = read(run.snapshots[k]);
-  return share ? here + share * (read(run.snapshots[k + 1]) - here) : here;
+  return [snapshots[k], snapshots[k + 1], position - k];
 }
 
-/** Return the weights at a position, which need not be a snapshot's. */
+/** Return a number between those that `read` finds in two snapshots. */
+export function between(run, position, read) {
+  const [here, next, share] = around(run, position);
+  return share ? read(here) + share * (read(next) - read(here)) : read(here);
+}
+
+/** Return the weights at a position; in between, their place in memory is used again and again. */
 export function weightsAt(run, position) {
-  const k = Math.floor(position);
-  const share = position - k;
-  const here = run.snapshots[k].weights;
-  if (!share) return here;
-  const next = run.snapshots[k + 1].weights;
-  run.mixed ??= new Float32Array(here.length);
-  for (let i = 0; i < here.length; i++) run.mixed[i] = here[i] + share * (next[i] - here[i]);
+  const [{ weights }, next, share] = around(run, position);
+  if (!share) return weights;
+  run.mixed ??= new Float32Array(weights.length);
+  for (let i = 0; i < weights.length; i++) {
+    run.mixed[i] = weights[i] + share * (next.weights[i] - weights[i]);
+  }
   return run.mixed;
 }
 
 export function nearestSnapshot({ snapshots }, epoch) {
-  const distance = (snapshot) => Math.abs(Math.cbrt(snapshot.epoch) - Math.cbrt(epoch));
-  const distances = snapshots.map(distance);
-  return distances.indexOf(Math.min(...distances));
+  const nearness = (snapshot) => -Math.abs(Math.cbrt(snapshot.epoch) - Math.cbrt(epoch));
+  return placeOfLargest(snapshots.map(nearness));
 }
 
 /** Return the range to draw: no loss above the first ones has a say, so none that blew up. */
@@ -162,42 +167,53 @@ export function rangeOfLoss(runs) {
   return { low: Math.max(low, 1e-6), high: Math.min(Math.max(3, ...first), 1000) };
 }
 
-// ---- a drawing in MNIST's form: as lab/drawing.py does it, to the same numbers ---------------------
+// ---- a drawing in MNIST's form: as lab/drawing.py does it ------------------------------------------
+
+// An image is a list of lines here, and a line a list of ink. What has to be done to both sides of it
+// is done to its lines, and once more when it is turned, so that its columns are the lines.
+
+const turn = (lines) => lines[0].map((_, k) => lines.map((line) => line[k]));
+const bothSides = (lines, change) => turn(change(turn(change(lines))));
 
 function roundLikePython(v) {
   const rounded = Math.round(v);
   return rounded - v === 0.5 && rounded % 2 ? rounded - 1 : rounded; // a half goes to the even number
 }
 
-const limit = (v, low, high) => Math.min(Math.max(v, low), high);
-
-function drawLine(ink, side, [x0, y0], [x1, y1], radius) {
+function drawLine(lines, [x0, y0], [x1, y1], radius) {
   const [dx, dy] = [x1 - x0, y1 - y0];
   const squared = dx * dx + dy * dy;
   const margin = radius + 1; // only pixels this near can get ink
-  const first = (a, b) => limit(Math.trunc(Math.min(a, b) - margin), 0, side);
-  const end = (a, b) => limit(Math.trunc(Math.max(a, b) + margin + 1), 0, side);
+  const first = (a, b) => limit(Math.trunc(Math.min(a, b) - margin), 0, lines.length);
+  const end = (a, b) => limit(Math.trunc(Math.max(a, b) + margin + 1), 0, lines.length);
   for (let row = first(y0, y1); row < end(y0, y1); row++) {
+    const line = lines[row];
     for (let column = first(x0, x1); column < end(x0, x1); column++) {
       const [x, y] = [column + 0.5 - x0, row + 0.5 - y0];
       // how far along the line, 0 to 1, the point nearest to this pixel lies; or it is a dot
       const along = squared > 1e-6 ? limit((x * dx + y * dy) / squared, 0, 1) : 0;
       const cover = radius + 0.5 - Math.hypot(x - along * dx, y - along * dy);
-      const k = row * side + column;
-      ink[k] = Math.max(ink[k], Math.min(cover, 1));
+      line[column] = Math.max(line[column], Math.min(cover, 1));
     }
   }
 }
 
-/** Draw strokes of points [x, y], 0–1, with a round pen: bytes of ink, side × side. */
+/** Draw strokes of points [x, y], 0–1, with a round pen: side × side numbers of ink, 0–255. */
 function rasterise(strokes, width, side) {
-  const ink = new Float32Array(side * side);
+  const lines = Array.from({ length: side }, () => new Array(side).fill(0));
   const radius = Math.max(width * side, 1) / 2;
   for (const stroke of strokes) {
     const points = stroke.map(([x, y]) => [x * side, y * side]);
-    points.forEach((point, k) => drawLine(ink, side, point, points[k + 1] ?? point, radius));
+    points.forEach((point, k) => {
+      drawLine(lines, point, points[k + 1] ?? point, radius);
+    });
   }
-  return ink.map((v) => Math.round(255 * v));
+  return lines.map((line) => line.map((v) => Math.round(255 * v)));
+}
+
+function withoutEdges(lines) {
+  const hasInk = (line) => line.some((v) => v > 0);
+  return lines.slice(lines.findIndex(hasInk), lines.findLastIndex(hasInk) + 1);
 }
 
 function cubic(distance) {
@@ -206,69 +222,45 @@ function cubic(distance) {
   return x < 2 ? ((2.5 - 0.5 * x) * x - 4) * x + 2 : 0;
 }
 
-/** Return for each of m places the first of n it is made of, and the shares: Pillow's bicubic. */
-function resampling(n, m) {
+/** Make m pixels of each line, by the bicubic filter of Pillow. */
+function resample(lines, m) {
+  const n = lines[0].length;
   const scale = n / m;
   const wide = Math.max(scale, 1);
-  return Array.from({ length: m }, (_, k) => {
+  const filters = Array.from({ length: m }, (_, k) => {
     const centre = (k + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - 2 * wide + 0.5));
     const length = Math.min(n, Math.trunc(centre + 2 * wide + 0.5)) - first;
     const shares = Array.from({ length }, (_, i) => cubic((first + i - centre + 0.5) / wide));
-    const sum = shares.reduce((s, v) => s + v, 0);
-    return { first, shares: shares.map((v) => v / sum) };
+    return { first, shares, all: sumOf(shares) };
   });
+  return lines.map((line) =>
+    filters.map(({ first, shares, all }) => {
+      const ink = shares.reduce((sum, share, i) => sum + share * line[first + i], 0) / all;
+      return limit(Math.round(ink), 0, 255);
+    }),
+  );
 }
 
-/** Resize an image to m columns and turn it by its diagonal, so that twice does both sides. */
-function resizeAndTurn({ pixels, width, height }, m) {
-  const result = new Float32Array(m * height);
-  resampling(width, m).forEach(({ first, shares }, k) => {
-    for (let row = 0; row < height; row++) {
-      const from = row * width + first;
-      const value = shares.reduce((sum, share, i) => sum + share * pixels[from + i], 0);
-      result[k * height + row] = limit(Math.round(value), 0, 255);
-    }
-  });
-  return { pixels: result, width: height, height: m };
-}
-
-function cutOut(ink, side) {
-  let [left, right, top, bottom] = [side, -1, side, -1];
-  ink.forEach((v, k) => {
-    if (!v) return;
-    const [x, y] = [k % side, Math.floor(k / side)];
-    [left, right] = [Math.min(left, x), Math.max(right, x)];
-    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
-  });
-  const [width, height] = [right - left + 1, bottom - top + 1];
-  if (right < 0) return null;
-  const place = (k) => (top + Math.floor(k / width)) * side + left + (k % width);
-  return {
-    width,
-    height,
-    pixels: Float32Array.from({ length: width * height }, (_, k) => ink[place(k)]),
-  };
+/** Put paper around lines, so that there are 28 and the centre of mass of their ink is in the middle. */
+function centre(lines) {
+  const ink = lines.map(sumOf);
+  const middle = sumOf(ink.map((v, k) => v * (k + 0.5))) / sumOf(ink);
+  const top = limit(roundLikePython(SIDE / 2 - middle), 0, SIDE - lines.length);
+  const paper = lines[0].map(() => 0);
+  return Array.from({ length: SIDE }, (_, k) => lines[k - top] ?? paper);
 }
 
 /** Return strokes of points [x, y], 0–1, as 784 pixels, 0–1; or null where there is no ink. */
 export function mnistForm(strokes, width) {
-  const cut = cutOut(rasterise(strokes, width, 280), 280);
-  if (!cut) return null;
-  const scale = 20 / Math.max(cut.width, cut.height);
-  const [w, h] = [cut.width, cut.height].map((n) => Math.max(1, roundLikePython(n * scale)));
-  const { pixels } = resizeAndTurn(resizeAndTurn(cut, w), h);
-  const ink = pixels.reduce((sum, v) => sum + v, 0);
-  if (!ink) return null;
-  const start = (n, placeOf) => {
-    const centre = pixels.reduce((sum, v, k) => sum + v * (placeOf(k) + 0.5), 0) / ink;
-    return limit(roundLikePython(SIDE / 2 - centre), 0, SIDE - n);
-  };
-  const [column, row] = [(k) => k % w, (k) => Math.floor(k / w)];
-  const [left, top] = [start(w, column), start(h, row)];
-  const image = new Float32Array(PIXELS);
-  pixels.forEach((v, k) => (image[(top + row(k)) * SIDE + left + column(k)] = v / 255));
-  return image;
+  const drawn = rasterise(strokes, width, 280);
+  if (!sumOf(drawn.flat())) return null;
+  const cut = bothSides(drawn, withoutEdges);
+  const scale = 20 / Math.max(cut.length, cut[0].length);
+  const fit20 = (lines) => resample(lines, Math.max(1, roundLikePython(lines[0].length * scale)));
+  const small = bothSides(cut, fit20);
+  if (!sumOf(small.flat())) return null; // it was a speck too faint to be left
+  return Float32Array.from(bothSides(small, centre).flat(), (v) => v / 255);
 }
 
 // ---- numbers as text -------------------------------------------------------------------------------
@@ -293,12 +285,11 @@ export function percent(share) {
 /** Round numbers so that what is shown adds up: the largest takes what rounding leaves over. */
 export function roundTogether(values, digits = 2) {
   const round = (v) => Number(v.toFixed(digits));
-  const sum = values.reduce((s, v) => s + v, 0);
+  const sum = sumOf(values);
   if (!Number.isFinite(sum)) return { values, sum };
   const rounded = values.map(round);
-  const sizes = rounded.map(Math.abs);
-  const left = round(sum) - rounded.reduce((s, v) => s + v, 0);
-  rounded[sizes.indexOf(Math.max(...sizes))] += left;
+  const largestOne = placeOfLargest(rounded.map(Math.abs));
+  rounded[largestOne] += round(sum) - sumOf(rounded);
   return { values: rounded, sum: round(sum) };
 }
 
