@@ -39,59 +39,46 @@ export function setText(node, text) {
   if (node.textContent !== `${text}`) node.textContent = text;
 }
 
-/** Say whether a button is pressed; nothing happens where that is known, as it is in most frames. */
-export function press(node, isPressed) {
-  if (node.ariaPressed !== `${isPressed}`) node.ariaPressed = `${isPressed}`;
-}
-
 // ---- colours and pictures --------------------------------------------------------------------------
-
-function threeNumbers(color) {
-  if (color[0] === "#") return [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
-  return Array.from(color.matchAll(/[\d.]+/g), Number).slice(0, 3);
-}
-
-const STEPS = 128;
-
-/** Colours from transparent to full, as words of RGBA, so that they suit the ground of any theme. */
-function ramp([r, g, b], power) {
-  const alpha = (k) => Math.round(255 * (k / (STEPS - 1)) ** power);
-  const word = (_, k) => ((alpha(k) << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  return Uint32Array.from({ length: STEPS }, word);
-}
 
 /** Read the theme's colours: of what adds, of what takes away, and of ink. */
 export function readColors(root) {
-  const style = getComputedStyle(root);
-  const [add, take] = ["--nv-add", "--nv-take"].map((name) => style.getPropertyValue(name).trim());
-  const ink = style.color;
-  const [adds, takes] = [add, take].map((color) => ramp(threeNumbers(color), 1.2));
-  const ramps = { add: adds, take: takes, ink: ramp(threeNumbers(ink), 0.85) };
-  return { add, take, ink, ramps, key: `${add} ${ink}` };
+  const { accentColor, outlineColor, color } = getComputedStyle(root);
+  return { add: accentColor, take: outlineColor, ink: color };
 }
 
-/** Paint 784 values, the largest at `scale`; in large pictures a minus is on what takes away. */
+/** Return a colour as a pixel of an image that cannot be seen; its highest byte is its opacity. */
+function transparent(color) {
+  const [red, green, blue] = color.match(/[\d.]+/g);
+  return (blue << 16) | (green << 8) | red;
+}
+
+/**
+ * Paint 784 values, the largest at `scale`, more opaque the larger they are, so that they suit the
+ * ground of any theme. In large pictures a minus is on what takes away.
+ */
 export function paint(canvas, value, scale, { add, take }) {
   const size = canvas.width;
   const zoom = size / SIDE;
   const image = new ImageData(size, size);
-  const words = new Uint32Array(image.data.buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const [adding, taking] = [add, take].map(transparent);
   for (let k = 0; k < PIXELS; k++) {
     const v = value(k) / scale;
-    const step = Math.min(Math.abs(v) * (STEPS - 1), STEPS - 1) | 0; // nan becomes 0
-    const word = v < 0 ? take[step] : add[step];
-    if (zoom === 1) words[k] = word;
+    const opacity = Math.min(255 * Math.abs(v), 255); // nan becomes 0
+    const pixel = (v < 0 ? taking : adding) | (opacity << 24);
+    if (zoom === 1) pixels[k] = pixel;
     for (let row = 0; zoom > 1 && row < zoom; row++) {
       const from = (Math.floor(k / SIDE) * zoom + row) * size + (k % SIDE) * zoom;
-      words.fill(word, from, from + zoom);
-      if (v < 0 && row === zoom >> 1) words.fill(0, from + 1, from + zoom - 1); // the minus
+      pixels.fill(pixel, from, from + zoom);
+      if (v < 0 && row === zoom >> 1) pixels.fill(0, from + 1, from + zoom - 1); // the minus
     }
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-export function paintInk(canvas, image, { ramps }) {
-  paint(canvas, (k) => image[k], 1, { add: ramps.ink });
+export function paintInk(canvas, image, { ink }) {
+  paint(canvas, (k) => image[k], 1, { add: ink, take: ink });
 }
 
 /** Give a canvas as many pixels as the screen has there, and return its context in CSS pixels. */
@@ -185,7 +172,7 @@ const KINDS = {
     value: ({ loss }) => loss[1],
     range: rangeOfLoss,
     ticks: [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10, 100],
-    label: (v) => plain(v, 6).replace(/\.?0+$/, ""),
+    label: String,
     title: (run, position) => `Loss ${plain(between(run, position, KINDS.loss.value), 3)}`,
     /** How far the losses lie apart since the last snapshot. */
     more(run) {
@@ -220,9 +207,9 @@ export class Chart {
     const find = (name) => node.querySelector(name);
     [this.head, this.future] = [find("text"), find("rect")];
     [this.grid, this.curves, this.cursor] = node.querySelectorAll("g");
-    node.onpointermove = (event) => event.buttons & 1 && onScrub(this.snapshotAt(event));
-    node.onpointerdown = (event) => {
-      node.setPointerCapture(event.pointerId);
+    node.onpointerdown = node.onpointermove = (event) => {
+      if (!(event.buttons & 1)) return;
+      node.setPointerCapture(event.pointerId); // so that the hand need not stay inside
       onScrub(this.snapshotAt(event));
     };
   }
@@ -262,8 +249,7 @@ export class Chart {
 
   levels() {
     const { left, right } = this.box;
-    const { low, high } = this.scale;
-    const visible = this.ticks.filter((v) => v >= low && v <= high);
+    const visible = this.ticks.filter((v) => v >= this.scale.low && v <= this.scale.high);
     return visible.map((v) => {
       const y = this.y(v);
       return line(`M${left} ${y}H${right}`, left - 5, y + 3.5, "end", this.label(v));
@@ -272,11 +258,11 @@ export class Chart {
 
   times() {
     const { right, top, bottom } = this.box;
+    const marked = EPOCHS.filter((epoch) => epoch < this.longest);
     let last = -Infinity;
-    return EPOCHS.map((epoch) => {
+    return [...marked, this.longest].map((epoch) => {
       const [x, isEnd] = [this.x(epoch), epoch === this.longest];
-      const hasRoom = isEnd || (x - last > 28 && right - x > 60); // for its number
-      if (epoch > this.longest || !hasRoom) return "";
+      if (!isEnd && (x - last < 28 || right - x < 60)) return ""; // no room for its number
       last = x;
       const text = isEnd ? `epochs: ${epoch}` : epoch;
       return line(`M${x} ${top}V${bottom}`, x, bottom + 13, isEnd ? "end" : "middle", text);

@@ -5,7 +5,7 @@ export const SIDE = 28; // pixels of an image
 export const PIXELS = SIDE * SIDE;
 
 const sumOf = (values) => values.reduce((sum, v) => sum + v, 0);
-const limit = (v, low, high) => Math.min(Math.max(v, low), high);
+export const limit = (v, low, high) => Math.min(Math.max(v, low), high);
 
 // ---- the network ---------------------------------------------------------------------------------
 
