@@ -269,9 +269,8 @@ def draw(page, strokes):
 
 
 INK = """() => {
-    const canvas = document.querySelector(".nv-ink");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return data.some((v) => v > 0);
+    const path = document.querySelector(".nv-ink path");
+    return path.isPointInStroke(new DOMPoint(0.5, 0.5));
 }"""
 
 
@@ -402,7 +401,10 @@ LIVE = """([code, html]) => {
         get: (name) => traits[name],
         on: (names, listener) => names.split(" ").forEach((name) => (listeners[name] = listener)),
         off() {},
-        send: (message) => sent.push(message),
+        send: (message) => {
+            sent.push(message);
+            if (message.type === "drop") setTimeout(() => tell(message)); // and so does the kernel
+        },
     };
     window.tell = (message, n) => {
         const numbers = Float32Array.from({ length: n }, (_, k) => Math.sin(k));

@@ -4,14 +4,9 @@ import { SIDE, PIXELS, placeOfEpoch, epochOfPlace, between, rangeOfLoss } from "
 import { nearestSnapshot, plain, percent } from "./numbers.js";
 
 // a colour and a dash for each run: who cannot tell one, can tell the other
-export const STYLES = [
-  { color: "#009e73", dash: "" },
-  { color: "#cc79a7", dash: "7 3" },
-  { color: "#e69f00", dash: "2 3" },
-  { color: "#7f6bd6", dash: "9 3 2 3" },
-  { color: "#56b4e9", dash: "4 4" },
-  { color: "#8c8c8c", dash: "12 3" },
-];
+const COLORS = ["#009e73", "#cc79a7", "#e69f00", "#7f6bd6", "#56b4e9", "#8c8c8c"];
+const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 4", "12 3"];
+export const STYLES = COLORS.map((color, k) => ({ color, dash: DASHES[k] }));
 
 // ---- elements --------------------------------------------------------------------------------------
 
@@ -81,29 +76,6 @@ export function paintInk(canvas, image, { ink }) {
   paint(canvas, (k) => image[k], 1, { add: ink, take: ink });
 }
 
-/** Give a canvas as many pixels as the screen has there, and return its context in CSS pixels. */
-function sharpContext(canvas) {
-  const scale = devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  Object.assign(canvas, { width: width * scale, height: height * scale }); // and so it is empty
-  const context = canvas.getContext("2d");
-  context.scale(scale, scale);
-  return context;
-}
-
-export function drawStrokes(canvas, strokes, width, color) {
-  const context = sharpContext(canvas);
-  const side = canvas.clientWidth;
-  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: color });
-  context.lineWidth = width * side;
-  for (const stroke of strokes) {
-    context.beginPath();
-    context.moveTo(stroke[0][0] * side, stroke[0][1] * side + 0.01); // so that a dot has a length
-    for (const [x, y] of stroke) context.lineTo(x * side, y * side);
-    context.stroke();
-  }
-}
-
 // ---- the network -----------------------------------------------------------------------------------
 
 /** Return the largest square cells, n of which fit into width × height; `foot` is below each. */
@@ -115,11 +87,6 @@ export function fit(n, width, height, { most, gap, foot = 0 }) {
     if (Math.floor(room) > best.size) best = { size: Math.floor(room), perLine };
   }
   return best;
-}
-
-/** Return where lines may end at an element. */
-export function placeOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) {
-  return { x: offsetLeft + offsetWidth / 2, top: offsetTop, bottom: offsetTop + offsetHeight };
 }
 
 function strongestLinks({ input, sums, weight }, gradients) {
@@ -142,17 +109,20 @@ function strongestLinks({ input, sums, weight }, gradients) {
  * Draw what each unit gives to the next layer, or what of its gradient comes back from there. Blue and
  * solid adds, red and dashed takes away.
  */
-export function drawLinks(canvas, found, gradients, places, pick, colors) {
-  const context = sharpContext(canvas);
+export function drawLinks(canvas, found, gradients, rows, pick, colors) {
+  const [scale, { clientWidth, clientHeight }] = [devicePixelRatio || 1, canvas];
+  Object.assign(canvas, { width: clientWidth * scale, height: clientHeight * scale }); // it is empty
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
   for (let l = 1; l < found.length; l++) {
-    const [upper, lower] = [places[l - 1], places[l]];
-    const y0 = Math.max(...upper.map(({ bottom }) => bottom)) + 1;
-    const y1 = Math.min(...lower.map(({ top }) => top)) - 1;
+    const [upper, lower] = [rows[l - 1], rows[l]];
+    const y0 = upper.at(-1).offsetTop + upper.at(-1).offsetHeight + 1;
+    const y1 = lower[0].offsetTop - 1;
     const bend = 0.55 * (y1 - y0);
     for (const { value, share, i, j } of strongestLinks(found[l], gradients?.[l])) {
       const { layer, unit } = pick;
       const isPicked = (layer === l && unit === j) || (layer === l - 1 && unit === i);
-      const [x0, x1] = [upper[i].x, lower[j].x];
+      const [x0, x1] = [upper[i], lower[j]].map((unit) => unit.offsetLeft + unit.offsetWidth / 2);
       context.globalAlpha = isPicked ? 0.3 + 0.7 * share : 0.04 + 0.26 * share;
       context.lineWidth = 0.6 + 5.4 * share;
       context.strokeStyle = value > 0 ? colors.add : colors.take;
@@ -205,7 +175,7 @@ export class Chart {
   constructor(node, kind, onScrub) {
     Object.assign(this, KINDS[kind], { node });
     const find = (name) => node.querySelector(name);
-    [this.head, this.future] = [find("text"), find("rect")];
+    this.head = find("text");
     [this.grid, this.curves, this.cursor] = node.querySelectorAll("g");
     node.onpointerdown = node.onpointermove = (event) => {
       if (!(event.buttons & 1)) return;
@@ -281,13 +251,10 @@ export class Chart {
 
   /** Move the cursor to the time shown. */
   point(epoch, position) {
-    const { node, head, cursor, future, box } = this;
-    const x = this.x(epoch);
+    const { node, head, cursor } = this;
     const title = this.title(this.run, position);
-    cursor.setAttribute("transform", `translate(${x} 0)`);
+    cursor.setAttribute("transform", `translate(${this.x(epoch)} 0)`);
     cursor.lastElementChild.setAttribute("cy", this.y(between(this.run, position, this.value)));
-    future.setAttribute("x", x);
-    future.setAttribute("width", Math.max(0, box.right - x));
     setText(head, title);
     node.ariaLabel = `${title}, after ${epoch.toFixed(2)} epochs, as a curve`;
   }

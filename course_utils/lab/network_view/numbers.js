@@ -9,21 +9,15 @@ export const limit = (v, low, high) => Math.min(Math.max(v, low), high);
 
 // ---- the network ---------------------------------------------------------------------------------
 
-function fromHalf(bits) {
-  const sign = bits >> 15 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
-}
-
-const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => fromHalf(bits));
-
 /** Return the weights of a snapshot: `view` is a DataView of numbers of 2 or 4 bytes. */
 export function decode(dtype, view) {
   const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
   if (dtype === "f4") return new Float32Array(bytes);
-  return Float32Array.from(new Uint16Array(bytes), (bits) => HALVES[bits]);
+  // sign, exponent and fraction of each number go where those of 4 bytes are; then all of them are
+  // too small by 2 ** 112, as exponents are counted from elsewhere; and 65536 stands for infinity
+  const widen = (bits) => ((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13);
+  const numbers = new Float32Array(Int32Array.from(new Uint16Array(bytes), widen).buffer);
+  return numbers.map((v) => (Math.abs(v) < 2 ** -96 ? v * 2 ** 112 : v * Infinity));
 }
 
 export function softmax(scores) {

@@ -9,8 +9,8 @@
 import { SIDE, PIXELS, SLOPES, decode, forward, backward, placeOfLargest } from "./numbers.js";
 import { partsOfSum, partsOfGradient, total, spread, between, weightsAt } from "./numbers.js";
 import { mnistForm, limit, plain, signed, percent, roundTogether, shareOf } from "./numbers.js";
-import { STYLES, Chart, build, setText, drawStrokes, readColors, paint } from "./drawing.js";
-import { paintInk, drawLinks, fit, placeOf } from "./drawing.js";
+import { STYLES, Chart, build, setText, readColors, paint, paintInk } from "./drawing.js";
+import { drawLinks, fit } from "./drawing.js";
 
 const RATE = 6; // snapshots a second
 const THROTTLE = 30; // milliseconds between two pictures while Python trains, perhaps on the same cores
@@ -46,6 +46,7 @@ class Pad {
   constructor(node, onDraw) {
     Object.assign(this, { node, onDraw });
     [this.seen, this.ink, this.mark] = node.children;
+    this.ink.firstElementChild.setAttribute("stroke-width", this.width);
     node.onpointerdown = (event) => this.touch(event);
     node.onpointermove = (event) => event.pointerId === this.pointer && this.write(event);
     node.onlostpointercapture = node.onblur = (event) => this.leave(event);
@@ -100,7 +101,9 @@ class Pad {
 
   draw(image, isOwn, colors) {
     paintInk(this.seen, image, colors);
-    drawStrokes(this.ink, isOwn ? this.strokes : [], this.width, colors.ink);
+    // each goes to its last point twice, so that a dot has a line, too
+    const lines = this.strokes.map((points) => `M${[...points, points.at(-1)].join("L")}`);
+    this.ink.firstElementChild.setAttribute("d", isOwn ? lines.join("") : "");
     this.node.classList.toggle("nv-own", isOwn);
     this.node.classList.toggle("nv-drawing", isOwn && this.isDown);
     this.mark.hidden = !this.cross;
@@ -146,8 +149,8 @@ class View {
       on: () => this.step(1),
       undo: () => this.pad.erase(1),
       clear: () => this.pad.erase(Infinity),
-      gradient: () => this.showGradients(!this.wantsGradients),
-      forget: () => this.forget(),
+      gradient: () => this.set({ wantsGradients: !this.wantsGradients }),
+      forget: () => model.send({ type: "clear" }),
     };
     for (const name in actions) {
       Object.assign(parts[name], { onclick: actions[name], title: parts[name].ariaLabel });
@@ -181,7 +184,7 @@ class View {
       const ink = pixels.subarray(k * PIXELS, (k + 1) * PIXELS);
       const digit = { label, image: Float32Array.from(ink, (v) => v / 255) };
       digit.thumb = this.make("thumb").node;
-      digit.thumb.onclick = () => this.choose(digit);
+      digit.thumb.onclick = () => this.set({ shown: digit });
       this.parts.strip.append(digit.thumb);
       return digit;
     });
@@ -268,7 +271,6 @@ class View {
       const columns = `repeat(${perLine}, ${width})`;
       row[0].parentNode.style = `--size: ${size}px; --gap: ${limits.gap}px; --columns: ${columns}`;
     });
-    this.places = this.rows.map((row) => row.map(placeOf));
     this.voices = limit(Math.floor((inspector.clientWidth - 12) / 98), 2, VOICES);
     this.refresh(true);
   }
@@ -339,8 +341,9 @@ class View {
     this.layout();
   }
 
-  choose(digit) {
-    this.shown = digit;
+  /** Change what is shown. */
+  set(changes) {
+    Object.assign(this, changes);
     this.refresh();
   }
 
@@ -356,26 +359,14 @@ class View {
 
   choosePick(layer, unit) {
     const isSame = this.pick?.layer === layer && this.pick.unit === unit;
-    this.pick = isSame ? null : { layer, unit };
-    this.refresh();
+    this.set({ pick: isSame ? null : { layer, unit } });
   }
 
-  showGradients(on) {
-    this.wantsGradients = on;
-    this.refresh();
-  }
-
+  /** Ask for it; what is dropped, by this or by "clear", comes back as messages to all views. */
   keepOrDrop(run) {
     const type = run === this.runs.at(-1) ? "keep" : "drop";
     run.kept = true;
     this.model.send({ type, run: run.id });
-    if (type === "drop") this.drop(run);
-    this.refresh(true);
-  }
-
-  forget() {
-    this.model.send({ type: "clear" });
-    for (const run of this.runs.slice(0, -1)) this.drop(run);
     this.refresh(true);
   }
 
@@ -387,9 +378,8 @@ class View {
   }
 
   seek(position) {
-    this.playing = this.following = false;
-    this.position = limit(position, 0, lastOf(this.run));
-    this.refresh();
+    const inside = limit(position, 0, lastOf(this.run));
+    this.set({ playing: false, following: false, position: inside });
   }
 
   step(by) {
@@ -424,7 +414,7 @@ class View {
 
   tick(now) {
     this.frame = null;
-    if (!this.run?.snapshots.length || !this.places) return;
+    if (!this.run?.snapshots.length || !this.voices) return;
     const passed = now - (this.before ?? now);
     if (this.training && passed && passed < THROTTLE) return this.refresh();
     if (this.playing) this.advance(passed / 1000);
@@ -458,7 +448,7 @@ class View {
     const unit = isBack ? label : Math.max(answerOf(found), 0);
     this.picked = this.pick ?? { layer: this.last, unit };
     // first, as it asks for a size, which has to be found out again after each change
-    drawLinks(this.parts.links, found, this.gradients, this.places, this.picked, this.colors);
+    drawLinks(this.parts.links, found, this.gradients, this.rows, this.picked, this.colors);
     this.drawInput();
     this.drawPictures();
     this.drawUnits();
@@ -698,7 +688,7 @@ class View {
     const iteration = Math.round(between(run, position, (snapshot) => snapshot.iteration));
     for (const chart of this.charts) chart.point(epoch, position);
     setText(clock, epoch < 0.1 ? `step ${iteration}` : `epoch ${epoch.toFixed(2)}`);
-    const answers = run.snapshots.map((snapshot) => nameOf(this.read(snapshot)));
+    const answers = run.snapshots.map((snapshot) => this.read(snapshot));
     const count = Math.max(run.marks.length, run.snapshots.length, 2);
     Object.assign(slider, { max: count - 1, value: position });
     const said = answers[Math.round(position)];
@@ -711,8 +701,8 @@ class View {
   read(snapshot) {
     const { image } = this.shown;
     if (snapshot.image !== image) {
-      const answer = answerOf(forward(this.run, snapshot.weights, image));
-      Object.assign(snapshot, { image, answer });
+      snapshot.image = image;
+      snapshot.answer = nameOf(answerOf(forward(this.run, snapshot.weights, image)));
     }
     return snapshot.answer;
   }
