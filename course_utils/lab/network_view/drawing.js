@@ -1,7 +1,6 @@
 // How things look: elements, colours, pictures of 28×28 pixels, lines between units, and charts.
 
-import { SIDE, PIXELS, placeOfEpoch, epochOfPlace, between, rangeOfLoss } from "./numbers.js";
-import { nearestSnapshot, plain, percent } from "./numbers.js";
+import { SIDE, PIXELS, placeOfLargest, rangeOfLoss, limit, plain, percent } from "./numbers.js";
 
 // a colour and a dash for each run: who cannot tell one, can tell the other
 const COLORS = ["#009e73", "#cc79a7", "#e69f00", "#7f6bd6", "#56b4e9", "#8c8c8c"];
@@ -48,10 +47,7 @@ function transparent(color) {
   return (blue << 16) | (green << 8) | red;
 }
 
-/**
- * Paint 784 values, the largest at `scale`, more opaque the larger they are, so that they suit the
- * ground of any theme. In large pictures a minus is on what takes away.
- */
+/** Paint 784 values, the more opaque the nearer to `scale`; large pictures have a minus, too. */
 export function paint(canvas, value, scale, { add, take }) {
   const size = canvas.width;
   const zoom = size / SIDE;
@@ -78,17 +74,6 @@ export function paintInk(canvas, image, { ink }) {
 
 // ---- the network -----------------------------------------------------------------------------------
 
-/** Return the largest square cells, n of which fit into width × height; `foot` is below each. */
-export function fit(n, width, height, { most, gap, foot = 0 }) {
-  let best = { size: 1, perLine: n };
-  for (let lines = 1; lines <= 8; lines++) {
-    const perLine = Math.ceil(n / lines);
-    const room = Math.min(most, width / perLine - gap, height / lines - gap - foot);
-    if (Math.floor(room) > best.size) best = { size: Math.floor(room), perLine };
-  }
-  return best;
-}
-
 function strongestLinks({ input, sums, weight }, gradients) {
   const links = [];
   let top = gradients ? 0.02 : 0.2; // what says next to nothing has thin lines
@@ -105,10 +90,7 @@ function strongestLinks({ input, sums, weight }, gradients) {
   return visible.slice(-300);
 }
 
-/**
- * Draw what each unit gives to the next layer, or what of its gradient comes back from there. Blue and
- * solid adds, red and dashed takes away.
- */
+/** Draw what units give to the next layer, or get back as gradients: red and dashed takes away. */
 export function drawLinks(canvas, found, gradients, rows, pick, colors) {
   const [scale, { clientWidth, clientHeight }] = [devicePixelRatio || 1, canvas];
   Object.assign(canvas, { width: clientWidth * scale, height: clientHeight * scale }); // it is empty
@@ -143,7 +125,7 @@ const KINDS = {
     range: rangeOfLoss,
     ticks: [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10, 100],
     label: String,
-    title: (run, position) => `Loss ${plain(between(run, position, KINDS.loss.value), 3)}`,
+    title: ({ loss }) => `Loss ${plain(loss[1], 3)}`,
     /** How far the losses lie apart since the last snapshot. */
     more(run) {
       const points = (k) => this.points(run, ({ loss }) => loss[k]);
@@ -156,16 +138,15 @@ const KINDS = {
     range: () => ({ low: 0.01, high: 1 }),
     ticks: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
     label: (v) => `${100 * v}%`,
-    title(run, position) {
-      const [train, test] = [0, 1].map((k) => between(run, position, ({ error }) => error[k]));
-      return `Errors: test ${percent(test)}, training ${percent(train)} (thin)`;
-    },
+    title: ({ error: [train, test] }) =>
+      `Errors: test ${percent(test)}, training ${percent(train)} (thin)`,
     more(run) {
       return this.curve(run, 1, ({ error }) => error[0]);
     },
   },
 };
 const EPOCHS = [0.01, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100];
+const [LEFT, TOP, BOTTOM] = [36, 19, 92]; // of the curves, in pixels, as network_view.html has them
 
 const line = (path, x, y, anchor, text) =>
   `<path d="${path}"/><text stroke="none" x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
@@ -174,68 +155,58 @@ const line = (path, x, y, anchor, text) =>
 export class Chart {
   constructor(node, kind, onScrub) {
     Object.assign(this, KINDS[kind], { node });
-    const find = (name) => node.querySelector(name);
-    this.head = find("text");
+    this.head = node.querySelector("text");
     [this.grid, this.curves, this.cursor] = node.querySelectorAll("g");
-    node.onpointerdown = node.onpointermove = (event) => {
-      if (!(event.buttons & 1)) return;
-      node.setPointerCapture(event.pointerId); // so that the hand need not stay inside
-      onScrub(this.snapshotAt(event));
+    node.onpointerdown = node.onpointermove = ({ buttons, pointerId, clientX }) => {
+      if (!(buttons & 1)) return;
+      node.setPointerCapture(pointerId); // so that the hand need not stay inside
+      const x = clientX - node.getBoundingClientRect().left;
+      const nearness = ({ epoch }) => -Math.abs(this.x(epoch) - x);
+      onScrub(placeOfLargest(this.run.snapshots.map(nearness)));
     };
   }
 
-  snapshotAt({ clientX }) {
-    const { left, right } = this.box;
-    const x = clientX - this.node.getBoundingClientRect().left;
-    return nearestSnapshot(this.run, epochOfPlace((x - left) / (right - left), this.longest));
-  }
-
+  /** Return the place of a time, by a cube root, which gives the start of a run its room. */
   x(epoch) {
-    const { left, right } = this.box;
-    return left + (right - left) * placeOfEpoch(epoch, this.longest);
+    return LEFT + (this.right - LEFT) * Math.cbrt(epoch / this.longest);
   }
 
   y(v) {
-    const { top, bottom } = this.box;
     const { low, high } = this.scale;
-    const inside = Number.isFinite(v) ? Math.min(Math.max(v, low), high) : high; // nan blew up, too
-    return bottom - ((bottom - top) * Math.log(inside / low)) / Math.log(high / low);
+    const inside = Number.isFinite(v) ? limit(v, low, high) : high; // nan blew up, too
+    return BOTTOM - ((BOTTOM - TOP) * Math.log(inside / low)) / Math.log(high / low);
   }
 
   /** Draw the axes and the curves of those `runs` that are not hidden; in full `run`, the shown one. */
   draw(runs, run) {
     this.run = run;
     const visible = runs.filter(({ hidden }) => !hidden);
-    const { clientWidth, clientHeight } = this.node;
-    this.box = { left: 36, right: clientWidth - 8, top: 19, bottom: clientHeight - 16 };
+    this.right = this.node.clientWidth - 8;
     this.longest = Math.max(run.epochs, ...visible.map(({ epochs }) => epochs));
     this.scale = this.range(visible.length ? visible : [run]);
     this.grid.innerHTML = [...this.levels(), ...this.times()].join("");
     const curves = visible.map((each) => this.curve(each, each === run ? 2.5 : 1.5));
-    const more = run.hidden ? "" : this.more(run);
-    this.curves.innerHTML = curves.join("") + more;
+    this.curves.innerHTML = curves.join("") + (run.hidden ? "" : this.more(run));
     this.cursor.setAttribute("fill", run.style.color);
   }
 
   levels() {
-    const { left, right } = this.box;
     const visible = this.ticks.filter((v) => v >= this.scale.low && v <= this.scale.high);
     return visible.map((v) => {
       const y = this.y(v);
-      return line(`M${left} ${y}H${right}`, left - 5, y + 3.5, "end", this.label(v));
+      return line(`M${LEFT} ${y}H${this.right}`, LEFT - 5, y + 3.5, "end", this.label(v));
     });
   }
 
   times() {
-    const { right, top, bottom } = this.box;
     const marked = EPOCHS.filter((epoch) => epoch < this.longest);
     let last = -Infinity;
     return [...marked, this.longest].map((epoch) => {
       const [x, isEnd] = [this.x(epoch), epoch === this.longest];
-      if (!isEnd && (x - last < 28 || right - x < 60)) return ""; // no room for its number
+      if (!isEnd && (x - last < 28 || this.right - x < 60)) return ""; // no room for its number
       last = x;
       const text = isEnd ? `epochs: ${epoch}` : epoch;
-      return line(`M${x} ${top}V${bottom}`, x, bottom + 13, isEnd ? "end" : "middle", text);
+      return line(`M${x} ${TOP}V${BOTTOM}`, x, BOTTOM + 13, isEnd ? "end" : "middle", text);
     });
   }
 
@@ -250,12 +221,11 @@ export class Chart {
   }
 
   /** Move the cursor to the time shown. */
-  point(epoch, position) {
-    const { node, head, cursor } = this;
-    const title = this.title(this.run, position);
-    cursor.setAttribute("transform", `translate(${this.x(epoch)} 0)`);
-    cursor.lastElementChild.setAttribute("cy", this.y(between(this.run, position, this.value)));
-    setText(head, title);
-    node.ariaLabel = `${title}, after ${epoch.toFixed(2)} epochs, as a curve`;
+  point(moment) {
+    const title = this.title(moment);
+    this.cursor.setAttribute("transform", `translate(${this.x(moment.epoch)} 0)`);
+    this.cursor.lastElementChild.setAttribute("cy", this.y(this.value(moment)));
+    setText(this.head, title);
+    this.node.ariaLabel = `${title}, after ${moment.epoch.toFixed(2)} epochs, as a curve`;
   }
 }

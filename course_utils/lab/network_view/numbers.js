@@ -27,9 +27,10 @@ export function softmax(scores) {
   return powers.map((power) => power / sum);
 }
 
-const ACTIVATIONS = {
-  relu: (z) => Math.max(z, 0),
-  sigmoid: (z) => 1 / (1 + Math.exp(-z)),
+// each function, and its slope by what it has made
+export const ACTIVATIONS = {
+  relu: { of: (z) => Math.max(z, 0), slope: (a) => (a > 0 ? 1 : 0) },
+  sigmoid: { of: (z) => 1 / (1 + Math.exp(-z)), slope: (a) => a * (1 - a) },
 };
 
 function weightedSums(input, weights, start, biases) {
@@ -57,7 +58,7 @@ export function forward({ layers, activation }, weights, image) {
     const biases = weights.subarray(bias, bias + n);
     const sums = weightedSums(input, weights, from, biases);
     const isLast = l === layers.length - 1;
-    const activations = isLast ? softmax(sums) : sums.map(ACTIVATIONS[activation]);
+    const activations = isLast ? softmax(sums) : sums.map(ACTIVATIONS[activation].of);
     found.push({ input, biases, sums, activations, weight });
     start += input.length * n;
     bias += n;
@@ -80,14 +81,6 @@ export function partsOfSum({ input, weight }, j) {
   return ordered(Array.from(input, (v, i) => (v ? v * weight(i, j) : 0)));
 }
 
-// ---- and back --------------------------------------------------------------------------------------
-
-export const SLOPES = {
-  // by the activation itself
-  relu: (a) => (a > 0 ? 1 : 0),
-  sigmoid: (a) => a * (1 - a),
-};
-
 /** Return what the units above, with their gradients, add to that of the activation of unit i. */
 export function partsOfGradient({ weight }, gradients, i) {
   return ordered(gradients.map((g, j) => (g ? g * weight(i, j) : 0)));
@@ -99,7 +92,7 @@ export function backward({ activation }, found, label) {
   gradients[found.length - 1] = Array.from(found.at(-1).activations, (p, k) => p - (k === label));
   for (let l = found.length - 1; l > 0; l--) {
     gradients[l - 1] = Array.from(found[l - 1].activations, (a, i) => {
-      const slope = SLOPES[activation](a);
+      const slope = ACTIVATIONS[activation].slope(a);
       return slope && slope * total(partsOfGradient(found[l], gradients[l], i));
     });
   }
@@ -120,36 +113,21 @@ export function spread(weights, n) {
 
 // ---- time ------------------------------------------------------------------------------------------
 
-/** Return a place, 0–1, on the time axis: a cube root, which gives the start of a run its room. */
-export const placeOfEpoch = (epoch, longest) => Math.cbrt(epoch / longest);
-export const epochOfPlace = (place, longest) => longest * Math.max(0, place) ** 3;
-
-/** Return the snapshots around a position, and the share of the second: 2.5 is halfway from 2 to 3. */
-function around({ snapshots }, position) {
+/** Return a snapshot, or what is between two of them: at 2.5, what is halfway from 2 to 3. */
+export function momentAt(run, position) {
   const k = Math.floor(position);
-  return [snapshots[k], snapshots[k + 1], position - k];
-}
-
-/** Return a number between those that `read` finds in two snapshots. */
-export function between(run, position, read) {
-  const [here, next, share] = around(run, position);
-  return share ? read(here) + share * (read(next) - read(here)) : read(here);
-}
-
-/** Return the weights at a position; in between, their place in memory is used again and again. */
-export function weightsAt(run, position) {
-  const [{ weights }, next, share] = around(run, position);
-  if (!share) return weights;
-  run.mixed ??= new Float32Array(weights.length);
-  for (let i = 0; i < weights.length; i++) {
-    run.mixed[i] = weights[i] + share * (next.weights[i] - weights[i]);
-  }
-  return run.mixed;
-}
-
-export function nearestSnapshot({ snapshots }, epoch) {
-  const nearness = (snapshot) => -Math.abs(Math.cbrt(snapshot.epoch) - Math.cbrt(epoch));
-  return placeOfLargest(snapshots.map(nearness));
+  const [here, next, share] = [run.snapshots[k], run.snapshots[k + 1], position - k];
+  if (!share) return here;
+  const mix = (a, b) => a + share * (b - a);
+  run.mixed ??= new Float32Array(here.weights.length); // used for one moment after another
+  for (let i = 0; i < run.mixed.length; i++) run.mixed[i] = mix(here.weights[i], next.weights[i]);
+  return {
+    epoch: mix(Math.cbrt(here.epoch), Math.cbrt(next.epoch)) ** 3,
+    iteration: Math.round(mix(here.iteration, next.iteration)),
+    loss: here.loss.map((loss, i) => mix(loss, next.loss[i])),
+    error: here.error.map((error, i) => mix(error, next.error[i])),
+    weights: run.mixed,
+  };
 }
 
 /** Return the range to draw: no loss above the first ones has a say, so none that blew up. */

@@ -6,18 +6,17 @@
 //   {type: "drop"}                                                           a run is taken away
 // and that go out: {type: "hello"}, which asks for all of these, "keep", "drop" and "clear".
 
-import { SIDE, PIXELS, SLOPES, decode, forward, backward, placeOfLargest } from "./numbers.js";
-import { partsOfSum, partsOfGradient, total, spread, between, weightsAt } from "./numbers.js";
+import { SIDE, PIXELS, ACTIVATIONS, decode, forward, backward, placeOfLargest } from "./numbers.js";
+import { partsOfSum, partsOfGradient, total, spread, momentAt } from "./numbers.js";
 import { mnistForm, limit, plain, signed, percent, roundTogether, shareOf } from "./numbers.js";
 import { STYLES, Chart, build, setText, readColors, paint, paintInk } from "./drawing.js";
-import { drawLinks, fit } from "./drawing.js";
+import { drawLinks } from "./drawing.js";
 
 const RATE = 6; // snapshots a second
 const THROTTLE = 30; // milliseconds between two pictures while Python trains, perhaps on the same cores
 const VOICES = 7; // of the units that speak for something: how many are shown, at most
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TRAITS = "change:state change:message change:text_code";
-const prefersStill = matchMedia("(prefers-reduced-motion: reduce)");
 
 const lastOf = ({ snapshots }) => Math.max(0, snapshots.length - 1);
 const answerOf = (found) => placeOfLargest(found.at(-1).activations);
@@ -119,6 +118,8 @@ class View {
   playing = false;
   following = false; // whether each new snapshot is shown at once
   pick = null; // {layer, unit} to explain, or null for the network's answer
+  before = 0; // when the last picture was drawn
+  voices = VOICES; // that there is room for
   runs = []; // in the order in which they began
 
   constructor(model, el) {
@@ -142,11 +143,12 @@ class View {
 
   listen() {
     const { parts, model } = this;
+    const step = (by) => this.seek(Math.round(this.position) + by);
     const actions = {
       start: () => this.seek(0),
-      back: () => this.step(-1),
+      back: () => step(-1),
       play: () => this.play(!this.playing),
-      on: () => this.step(1),
+      on: () => step(1),
       undo: () => this.pad.erase(1),
       clear: () => this.pad.erase(Infinity),
       gradient: () => this.set({ wantsGradients: !this.wantsGradients }),
@@ -163,7 +165,7 @@ class View {
     window.addEventListener("keydown", this.keepKeys, true); // JupyterLab listens on the document
     model.on(TRAITS, this.stateChanged);
     model.on("msg:custom", this.receive);
-    this.resizes = new ResizeObserver(() => this.layout());
+    this.resizes = new ResizeObserver(() => this.resize());
     this.resizes.observe(this.root);
   }
 
@@ -194,12 +196,6 @@ class View {
   buildVoices(group) {
     const [line, text] = group.children;
     const slots = Array.from({ length: VOICES }, () => this.make("voice").node);
-    for (const slot of slots) {
-      slot.onclick = () => {
-        focus(this.rows[slot.layer][slot.unit]);
-        this.choosePick(slot.layer, slot.unit);
-      };
-    }
     line.append(...slots);
     return { slots, text };
   }
@@ -233,17 +229,21 @@ class View {
     if (this.shape === layers.join()) return;
     // the last layer is that of the outputs, and the first one is 0
     Object.assign(this, { shape: layers.join(), last: layers.length - 2, pick: null });
+    this.hasNumbers = layers[1] <= 24 && this.last > 0; // then there is room for them
     const kinds = ["unit", ...layers.slice(2, -1).fill("cell"), "output"];
     this.rows = kinds.map((kind, r) => this.buildRow(kind, Math.min(r, this.last)));
     const { net, links } = this.parts;
     net.replaceChildren(links, ...this.rows.map((row) => row[0].parentNode));
+    net.classList.toggle("nv-many", !this.hasNumbers);
   }
 
   buildRow(kind, layer) {
     const { node } = this.make("row");
     const name = kind === "output" ? "Outputs" : `Units of layer ${layer + 1}`;
     node.ariaLabel = `${name}; arrow keys move among them`;
-    return Array.from({ length: this.run.layers[layer + 1] }, (_, j) => {
+    const n = this.run.layers[layer + 1];
+    if (kind !== "output") node.style = this.sizes(kind, n);
+    return Array.from({ length: n }, (_, j) => {
       const unit = this.make(kind).node;
       unit.tabIndex = j ? -1 : 0;
       unit.ariaLabel = `Weights of ${this.nameOfUnit(layer, j)}`; // until there is more to say
@@ -254,24 +254,20 @@ class View {
     });
   }
 
-  /** Set all sizes that depend on the width. */
-  layout() {
-    if (!this.run || !this.root.clientWidth) return;
-    const { net, inspector } = this.parts;
-    const few = this.run.layers[1] <= 24 && this.last > 0; // then there is room for numbers
-    net.classList.toggle("nv-many", !few);
-    const deep = this.rows.length - 2;
-    const links = deep ? 20 + 38 * deep : this.last ? 56 : 20;
-    const room = net.clientHeight - this.rows.at(-1)[0].offsetHeight - links;
-    this.rows.slice(0, -1).forEach((row, r) => {
-      const pictures = { most: this.last ? 62 : 110, gap: few ? 5 : 2, foot: few ? 21 : 5 };
-      const limits = r ? { most: 18, gap: 2 } : pictures;
-      const { size, perLine } = fit(row.length, net.clientWidth, r ? 20 : room, limits);
-      const width = r || !this.last ? "1fr" : `${size}px`; // deeper layers spread over the width
-      const columns = `repeat(${perLine}, ${width})`;
-      row[0].parentNode.style = `--size: ${size}px; --gap: ${limits.gap}px; --columns: ${columns}`;
-    });
-    this.voices = limit(Math.floor((inspector.clientWidth - 12) / 98), 2, VOICES);
+  /** Return the style of a row of n squares: in how many columns, and how large they may be. */
+  sizes(kind, n) {
+    const [isCell, deep] = [kind === "cell", this.last - 1];
+    const lines = Math.max(1, Math.round(isCell ? n / 80 : Math.sqrt(n / 12)));
+    const links = deep > 0 ? 20 + 38 * deep : this.last ? 56 : 20; // the height they need
+    const room = (isCell ? 22 : 166 - links) / lines - (this.hasNumbers && !isCell ? 26 : 4);
+    const size = Math.min(isCell ? 18 : this.last ? 62 : 110, room);
+    const width = isCell || !this.last ? "1fr" : `${size}px`; // or all are spread over the row
+    return `--size: ${size}px; --columns: ${Math.ceil(n / lines)}; --column: ${width}`;
+  }
+
+  /** Take notice of the width. */
+  resize() {
+    this.voices = limit(Math.floor((this.parts.inspector.clientWidth - 12) / 98), 2, VOICES);
     this.refresh(true);
   }
 
@@ -312,7 +308,7 @@ class View {
   /** Show a run as it comes: played, or each snapshot at once. */
   follow(run) {
     this.show(run);
-    this.playing = this.training && !prefersStill.matches;
+    this.playing = this.training && !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.following = !this.playing;
   }
 
@@ -338,10 +334,8 @@ class View {
     const { bar, curves } = this.parts;
     bar.hidden = curves.hidden = run.marks.length < 2; // there is a network, but no history
     this.buildNet();
-    this.layout();
   }
 
-  /** Change what is shown. */
   set(changes) {
     Object.assign(this, changes);
     this.refresh();
@@ -371,19 +365,14 @@ class View {
   }
 
   play(on) {
-    const isAtEnd = this.position >= lastOf(this.run);
-    this.seek(on && isAtEnd && !this.training ? 0 : this.position);
+    const isAtEnd = this.position >= lastOf(this.run) && !this.training;
+    this.seek(!on ? Math.round(this.position) : isAtEnd ? 0 : this.position);
     this.playing = on;
-    if (!on) this.position = Math.round(this.position); // a snapshot, and nothing in between
   }
 
   seek(position) {
     const inside = limit(position, 0, lastOf(this.run));
     this.set({ playing: false, following: false, position: inside });
-  }
-
-  step(by) {
-    this.seek(Math.round(this.position) + by);
   }
 
   /** JupyterLab would take these keys for its cells. */
@@ -414,10 +403,11 @@ class View {
 
   tick(now) {
     this.frame = null;
-    if (!this.run?.snapshots.length || !this.voices) return;
-    const passed = now - (this.before ?? now);
-    if (this.training && passed && passed < THROTTLE) return this.refresh();
-    if (this.playing) this.advance(passed / 1000);
+    if (!this.run?.snapshots.length || !this.root.clientWidth) return;
+    const passed = now - this.before;
+    if (this.training && passed < THROTTLE) return this.refresh();
+    // not more than a tenth of a second, as this may be the first picture for long
+    if (this.playing) this.advance(Math.min(0.1, passed / 1000));
     this.before = now;
     this.draw();
   }
@@ -425,8 +415,7 @@ class View {
   advance(seconds) {
     const { run } = this;
     const last = lastOf(run);
-    // not more than a tenth, as this may be the first picture for long
-    this.position += Math.min(0.1, seconds) * RATE * this.parts.speed.value;
+    this.position += seconds * RATE * this.parts.speed.value;
     if (this.position >= last) {
       this.position = last;
       const isGrowing = this.training && run === this.runs.at(-1);
@@ -438,9 +427,9 @@ class View {
   draw() {
     const { run, digits, own, shown } = this;
     this.colors = readColors(this.root);
-    this.weights = weightsAt(run, this.position);
+    this.moment = momentAt(run, this.position);
     for (const digit of [...digits, own]) {
-      digit.found = digit.image && forward(run, this.weights, digit.image);
+      digit.found = digit.image && forward(run, this.moment.weights, digit.image);
     }
     const { label, found } = shown;
     const isBack = this.wantsGradients && shown !== own; // nobody knows what a drawing should be
@@ -495,7 +484,8 @@ class View {
 
   /** Paint in each unit of the first layer its weights, or the gradient of them. */
   drawPictures() {
-    const { run, weights, colors, shown } = this;
+    const { run, colors, shown } = this;
+    const { weights } = this.moment;
     const gradients = this.gradients?.[0];
     const n = run.layers[1];
     this.scale = gradients ? largest(gradients) : 4 * spread(weights, PIXELS * n);
@@ -619,7 +609,7 @@ class View {
     const parts = partsOfGradient(above, this.gradients[layer + 1], unit);
     const { values } = roundTogether([total(parts, 1), total(parts, -1)], digits);
     const [plus, minus] = values.map((v) => signed(v, digits));
-    const slope = plain(SLOPES[this.run.activation](activation), digits);
+    const slope = plain(ACTIVATIONS[this.run.activation].slope(activation), digits);
     this.drawVoices(layer + 1, parts, [`raises loss: ${plus}`, `lowers loss: ${minus}`], "gives");
     return `Gradient of ${name}: (${plus} ${minus}) × slope ${slope} = ${gradient}`;
   }
@@ -647,7 +637,10 @@ class View {
   }
 
   drawVoice(slot, layer, { unit, value }, number, top, verb) {
-    Object.assign(slot, { layer, unit });
+    slot.onclick = () => {
+      focus(this.rows[layer][unit]);
+      this.choosePick(layer, unit);
+    };
     const [text, bar, canvas, label] = slot.children;
     const name = this.nameOfUnit(layer, unit);
     bar.firstChild.style.transform = `scaleY(${shareOf(Math.abs(value), top)})`;
@@ -682,45 +675,39 @@ class View {
   }
 
   drawTime() {
-    const { run, position } = this;
+    const { run, shown } = this;
+    const { epoch, iteration } = this.moment;
     const { clock, slider, play } = this.parts;
-    const epoch = between(run, position, (snapshot) => Math.cbrt(snapshot.epoch)) ** 3;
-    const iteration = Math.round(between(run, position, (snapshot) => snapshot.iteration));
-    for (const chart of this.charts) chart.point(epoch, position);
+    for (const chart of this.charts) chart.point(this.moment);
     setText(clock, epoch < 0.1 ? `step ${iteration}` : `epoch ${epoch.toFixed(2)}`);
-    const answers = run.snapshots.map((snapshot) => this.read(snapshot));
+    for (const snapshot of run.snapshots) {
+      if (snapshot.image === shown.image) continue; // its answer is known
+      snapshot.image = shown.image;
+      snapshot.answer = nameOf(answerOf(forward(run, snapshot.weights, shown.image)));
+    }
     const count = Math.max(run.marks.length, run.snapshots.length, 2);
-    Object.assign(slider, { max: count - 1, value: position });
-    const said = answers[Math.round(position)];
+    Object.assign(slider, { max: count - 1, value: this.position });
+    const said = run.snapshots[Math.round(this.position)].answer;
     slider.ariaValueText = `${clock.textContent}, iteration ${iteration}, reads ${said}`;
     play.ariaLabel = play.title = this.playing ? "Pause" : "Play";
-    this.drawAnswers(answers, count);
-  }
-
-  /** Return what the network of a snapshot reads in the digit shown, and remember it. */
-  read(snapshot) {
-    const { image } = this.shown;
-    if (snapshot.image !== image) {
-      snapshot.image = image;
-      snapshot.answer = nameOf(answerOf(forward(this.run, snapshot.weights, image)));
-    }
-    return snapshot.answer;
+    this.drawAnswers(count);
   }
 
   /** Show below the slider when the network read what: a cell for each snapshot. */
-  drawAnswers(answers, count) {
-    const { answers: cells } = this.parts;
-    while (cells.children.length > count) cells.lastChild.remove();
-    while (cells.children.length < count) cells.append(document.createElement("span"));
+  drawAnswers(count) {
+    const { answers } = this.parts;
+    while (answers.children.length > count) answers.lastChild.remove();
+    while (answers.children.length < count) answers.append(document.createElement("span"));
     const said = [];
-    [...cells.children].forEach((cell, k) => {
-      const isNew = answers[k] !== answers[k - 1];
-      const isRight = answers[k] === `${this.shown.label}`;
-      setText(cell, isNew && answers[k] ? answers[k] : "");
-      cell.className = !answers[k] ? "" : isRight ? "nv-right" : "nv-read";
-      if (isNew && answers[k]) said.push(`${answers[k]} from snapshot ${k + 1} on`);
+    let before;
+    [...answers.children].forEach((cell, k) => {
+      const answer = this.run.snapshots[k]?.answer ?? ""; // or it is still to come
+      setText(cell, answer === before ? "" : answer);
+      cell.className = !answer ? "" : answer === `${this.shown.label}` ? "nv-right" : "nv-read";
+      if (answer && answer !== before) said.push(`${answer} from snapshot ${k + 1} on`);
+      before = answer;
     });
-    cells.ariaLabel = `Read as ${said.join(", ")}`;
+    answers.ariaLabel = `Read as ${said.join(", ")}`;
   }
 }
 
