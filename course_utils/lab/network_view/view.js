@@ -60,8 +60,9 @@ class Pad {
   }
 
   press(event) {
-    const [isSpace, arrow] = [event.key === " ", ARROWS[event.key] ?? [0, 0]];
-    if (this.pointer !== null || !(isSpace || ARROWS[event.key])) return;
+    const isSpace = event.key === " ";
+    const arrow = isSpace ? [0, 0] : ARROWS[event.key];
+    if (this.pointer !== null || !arrow) return;
     event.preventDefault();
     const from = this.cross ?? [0.5, 0.3];
     this.cross = from.map((v, k) => limit(v + 0.04 * arrow[k], 0.04, 0.96));
@@ -213,7 +214,6 @@ class View {
     row.name.onclick = () => {
       this.show(run);
       this.seek(Infinity);
-      this.refresh(true);
     };
     row.box.onchange = () => {
       run.hidden = !row.box.checked;
@@ -314,13 +314,12 @@ class View {
 
   stateChanged = () => {
     const { message, code, more } = this.parts;
-    const state = this.model.get("state");
-    if (state !== this.state && this.run) {
-      this.training = state === "training";
+    const [before, state] = [this.state, this.model.get("state")];
+    Object.assign(this, { state, training: state === "training" });
+    if (state !== before && this.run) {
       if (this.training) this.follow(this.runs.at(-1) ?? this.run);
       if (state === "stopped") this.seek(Infinity);
     }
-    Object.assign(this, { state, training: state === "training" });
     setText(message, this.model.get("message") ?? "");
     setText(code, this.model.get("text_code") ?? "");
     more.hidden = !code.textContent;
@@ -332,6 +331,7 @@ class View {
     this.run = run;
     this.position = lastOf(run);
     const { bar, curves } = this.parts;
+    this.isStale = true;
     bar.hidden = curves.hidden = run.marks.length < 2; // there is a network, but no history
     this.buildNet();
   }
@@ -484,8 +484,12 @@ class View {
 
   /** Paint in each unit of the first layer its weights, or the gradient of them. */
   drawPictures() {
-    const { run, colors, shown } = this;
-    const { weights } = this.moment;
+    const {
+      run,
+      colors,
+      shown,
+      moment: { weights },
+    } = this;
     const gradients = this.gradients?.[0];
     const n = run.layers[1];
     this.scale = gradients ? largest(gradients) : 4 * spread(weights, PIXELS * n);
@@ -521,8 +525,8 @@ class View {
       });
     });
     for (const [r, row] of this.rows.entries()) {
-      const picked = this.picked.layer === Math.min(r, this.last) ? this.picked.unit : -1;
-      for (const [j, unit] of row.entries()) unit.ariaPressed = j === picked;
+      const isRow = this.picked.layer === Math.min(r, this.last);
+      for (const [j, unit] of row.entries()) unit.ariaPressed = isRow && j === this.picked.unit;
     }
   }
 
@@ -556,37 +560,34 @@ class View {
   explain() {
     const { layer, unit } = this.picked;
     const { title, sum, voices } = this.parts;
-    const hasPixels = layer === 0 && !this.gradients;
-    sum.hidden = !hasPixels;
-    voices.hidden = hasPixels || Boolean(this.gradients && layer === this.last);
-    const { found } = this.shown;
+    const isBack = Boolean(this.gradients);
+    sum.hidden = isBack || layer > 0;
+    voices.hidden = isBack ? layer === this.last : layer === 0;
     const name = this.nameOfUnit(layer, unit);
-    const text = this.gradients
-      ? this.explainGradient(name, found[layer].activations[unit], found[layer + 1])
-      : this.explainSum(name, found[layer]);
+    const text = isBack ? this.explainGradient(name) : this.explainSum(name);
     setText(title, text);
     title.title = text; // should it be too long
   }
 
   /** Show what a sum is made of, and return a title for it. */
-  explainSum(name, found) {
+  explainSum(name) {
     const { layer, unit } = this.picked;
+    const found = this.shown.found[layer];
     const parts = partsOfSum(found, unit);
     const { values, sum } = roundTogether([total(parts, 1), total(parts, -1), found.biases[unit]]);
     const [plus, minus, bias] = values.map((v) => signed(v));
     const isOutput = layer === this.last;
-    const names = isOutput ? ["score", "softmax"] : ["sum", this.run.activation];
-    const results = [plain(sum), (isOutput ? percent : plain)(found.activations[unit])];
+    const result = (isOutput ? percent : plain)(found.activations[unit]);
+    const ends = [`${isOutput ? "score" : "sum"} ${plain(sum)}`];
+    ends.push(`${isOutput ? "softmax" : this.run.activation} ${result}`);
     if (layer === 0) {
       this.drawProduct(found, unit);
-      const cells = this.parts.sum.querySelectorAll("td, .nv-varies");
-      const texts = [plus, minus, bias, names[0], results[0], names[1], results[1]];
-      texts.forEach((text, k) => setText(cells[k], text));
+      const lines = [`blue pixels ${plus}`, `red pixels ${minus}`, `bias ${bias}`, ...ends];
+      setText(this.parts.terms, lines.join("\n"));
       return `What ${name} looks for, and what it finds in this digit`;
     }
-    this.drawVoices(layer - 1, parts, [`for it: ${plus}`, `against it: ${minus}`], "adds");
-    const ends = names.map((each, k) => `${each} ${results[k]}`).join(", ");
-    return `Why ${name}? ${plus} ${minus}, bias ${bias}: ${ends}`;
+    this.drawVoices(layer - 1, parts, [`for it: ${plus}`, `against it: ${minus}`]);
+    return `Why ${name}? ${plus} ${minus}, bias ${bias}: ${ends.join(", ")}`;
   }
 
   drawProduct({ input, weight }, j) {
@@ -597,46 +598,43 @@ class View {
   }
 
   /** Show where a gradient comes from, the layer above or the label, and return a title for it. */
-  explainGradient(name, activation, above) {
+  explainGradient(name) {
     const { layer, unit } = this.picked;
     const gradient = signed(this.gradients[layer][unit], 3);
-    const digits = 3;
-    if (!above) {
-      const truth = unit === this.shown.label ? 1 : 0;
-      const share = plain(activation, digits);
-      return `Gradient of ${name}: ${gradient}, as its share is ${share} and should be ${truth}`;
+    const activation = this.shown.found[layer].activations[unit];
+    if (layer === this.last) {
+      const ends = `its share is ${plain(activation, 3)} and should be`;
+      return `Gradient of ${name}: ${gradient}, as ${ends} ${Number(unit === this.shown.label)}`;
     }
-    const parts = partsOfGradient(above, this.gradients[layer + 1], unit);
-    const { values } = roundTogether([total(parts, 1), total(parts, -1)], digits);
-    const [plus, minus] = values.map((v) => signed(v, digits));
-    const slope = plain(ACTIVATIONS[this.run.activation].slope(activation), digits);
-    this.drawVoices(layer + 1, parts, [`raises loss: ${plus}`, `lowers loss: ${minus}`], "gives");
+    const parts = partsOfGradient(this.shown.found[layer + 1], this.gradients[layer + 1], unit);
+    const { values } = roundTogether([total(parts, 1), total(parts, -1)], 3);
+    const [plus, minus] = values.map((v) => signed(v, 3));
+    const slope = plain(ACTIVATIONS[this.run.activation].slope(activation), 3);
+    this.drawVoices(layer + 1, parts, [`raises loss: ${plus}`, `lowers loss: ${minus}`]);
     return `Gradient of ${name}: (${plus} ${minus}) × slope ${slope} = ${gradient}`;
   }
 
   /** Show the largest parts of a sum, from units of `layer`: those above 0, and those below. */
-  drawVoices(layer, parts, texts, verb) {
+  drawVoices(layer, parts, texts) {
     const digits = this.gradients ? 3 : 2;
     const top = largest(parts.map(({ value }) => value));
-    this.groups.forEach(({ slots, text }, g) => {
-      const sign = g ? -1 : 1;
-      const speakers = (g ? parts.toReversed() : parts).filter(({ value }) => value * sign > 0);
-      const shown = speakers.slice(0, this.voices);
-      const others = speakers.slice(this.voices);
-      const values = [...shown.map(({ value }) => value), total(others)];
+    for (const [g, { slots, text }] of this.groups.entries()) {
+      const speakers = g
+        ? parts.filter(({ value }) => value < 0).reverse()
+        : parts.filter(({ value }) => value > 0);
+      const others = speakers.splice(this.voices);
+      const values = [...speakers.map(({ value }) => value), total(others)];
       const numbers = roundTogether(values, digits).values.map((v) => signed(v, digits));
-      slots.forEach((slot, s) => {
-        slot.hidden = !shown[s];
-        if (shown[s]) this.drawVoice(slot, layer, shown[s], numbers[s], top, verb);
-      });
-      setText(
-        text,
-        texts[g] + (others.length ? ` (${others.length} more: ${numbers.at(-1)})` : ""),
-      );
-    });
+      for (const [s, slot] of slots.entries()) {
+        slot.hidden = !speakers[s];
+        if (speakers[s]) this.drawVoice(slot, layer, speakers[s], numbers[s], top);
+      }
+      const more = others.length ? ` (${others.length} more: ${numbers.at(-1)})` : "";
+      setText(text, texts[g] + more);
+    }
   }
 
-  drawVoice(slot, layer, { unit, value }, number, top, verb) {
+  drawVoice(slot, layer, { unit, value }, number, top) {
     slot.onclick = () => {
       focus(this.rows[layer][unit]);
       this.choosePick(layer, unit);
@@ -646,7 +644,7 @@ class View {
     bar.firstChild.style.transform = `scaleY(${shareOf(Math.abs(value), top)})`;
     setText(text, number);
     setText(label, layer === this.last ? name : unit + 1);
-    slot.ariaLabel = slot.title = `${name} ${verb} ${number}`;
+    slot.ariaLabel = slot.title = `${name}: ${number}`;
     canvas.hidden = layer > 0;
     if (layer > 0) return;
     const context = canvas.getContext("2d");
@@ -663,10 +661,9 @@ class View {
     this.parts.forget.disabled = this.runs.length < 2;
   }
 
-  drawRun(run, { node, error, keep, name }) {
+  drawRun(run, { error, keep, name }) {
     const isNewest = run === this.runs.at(-1);
     const action = !isNewest ? "Remove" : run.kept ? "Kept" : "Keep";
-    node.hidden = !run.snapshots.length;
     setText(error, percent(run.snapshots.at(-1)?.error[1]));
     setText(keep, isNewest ? action : "×");
     keep.ariaLabel = keep.title = `${action} ${run.name}`;
