@@ -91,7 +91,7 @@ function strongestLinks({ input, sums, weight }, gradients) {
 }
 
 /** Draw what units give to the next layer, or get back as gradients: red and dashed takes away. */
-export function drawLinks(canvas, found, gradients, rows, pick, colors) {
+export function drawLinks(canvas, found, gradients, rows, { layer, unit }, colors) {
   const [scale, { clientWidth, clientHeight }] = [devicePixelRatio || 1, canvas];
   Object.assign(canvas, { width: clientWidth * scale, height: clientHeight * scale }); // it is empty
   const context = canvas.getContext("2d");
@@ -102,9 +102,8 @@ export function drawLinks(canvas, found, gradients, rows, pick, colors) {
     const y1 = lower[0].offsetTop - 1;
     const bend = 0.55 * (y1 - y0);
     for (const { value, share, i, j } of strongestLinks(found[l], gradients?.[l])) {
-      const { layer, unit } = pick;
       const isPicked = (layer === l && unit === j) || (layer === l - 1 && unit === i);
-      const [x0, x1] = [upper[i], lower[j]].map((unit) => unit.offsetLeft + unit.offsetWidth / 2);
+      const [x0, x1] = [upper[i], lower[j]].map((node) => node.offsetLeft + node.offsetWidth / 2);
       context.globalAlpha = isPicked ? 0.3 + 0.7 * share : 0.04 + 0.26 * share;
       context.lineWidth = 0.6 + 5.4 * share;
       context.strokeStyle = value > 0 ? colors.add : colors.take;
@@ -186,7 +185,8 @@ export class Chart {
     this.scale = this.range(visible.length ? visible : [run]);
     this.grid.innerHTML = [...this.levels(), ...this.times()].join("");
     const curves = visible.map((each) => this.curve(each, each === run ? 2.5 : 1.5));
-    this.curves.innerHTML = curves.join("") + (run.hidden ? "" : this.more(run));
+    if (!run.hidden) curves.push(this.more(run));
+    this.curves.innerHTML = curves.join("");
     this.cursor.setAttribute("fill", run.style.color);
   }
 

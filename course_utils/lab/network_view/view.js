@@ -36,7 +36,7 @@ function focus(unit) {
 
 class Pad {
   strokes = [];
-  width = 2 / SIDE; // of the line, as a share of the side
+  width = 2 / SIDE; // of the line, as a share of the side; network_view.html has it, too
   isDown = false; // whether a pen writes
   pointer = null; // which mouse, pen or finger that is: one at a time
   cross = null; // or where the pen of the keyboard is
@@ -45,7 +45,6 @@ class Pad {
   constructor(node, onDraw) {
     Object.assign(this, { node, onDraw });
     [this.seen, this.ink, this.mark] = node.children;
-    this.ink.firstElementChild.setAttribute("stroke-width", this.width);
     node.onpointerdown = (event) => this.touch(event);
     node.onpointermove = (event) => event.pointerId === this.pointer && this.write(event);
     node.onlostpointercapture = node.onblur = (event) => this.leave(event);
@@ -133,8 +132,11 @@ class View {
     this.pad = new Pad(parts.pad, () => this.drawn());
     const seek = (position) => this.seek(position);
     this.charts = ["loss", "errors"].map((kind) => new Chart(parts[kind], kind, seek));
-    this.groups = [...parts.voices.children].map((group) => this.buildVoices(group));
-    parts.forget.hidden = !model.get("live");
+    // slots for the parts of a sum: those that add, and those that take away
+    this.groups = [...parts.voices.children].map(({ children: [line, text] }) => {
+      line.append(...Array.from({ length: VOICES }, () => make("voice").node));
+      return { slots: [...line.children], text };
+    });
     this.root.classList.toggle("nv-trains", model.get("live"));
     el.append(this.root);
     this.listen();
@@ -166,7 +168,10 @@ class View {
     window.addEventListener("keydown", this.keepKeys, true); // JupyterLab listens on the document
     model.on(TRAITS, this.stateChanged);
     model.on("msg:custom", this.receive);
-    this.resizes = new ResizeObserver(() => this.resize());
+    this.resizes = new ResizeObserver(() => {
+      this.voices = limit(Math.floor((parts.inspector.clientWidth - 12) / 98), 2, VOICES);
+      this.refresh(true);
+    });
     this.resizes.observe(this.root);
   }
 
@@ -193,14 +198,6 @@ class View {
     });
   }
 
-  /** Make slots for the parts of a sum: those that add, or those that take away. */
-  buildVoices(group) {
-    const [line, text] = group.children;
-    const slots = Array.from({ length: VOICES }, () => this.make("voice").node);
-    line.append(...slots);
-    return { slots, text };
-  }
-
   buildRun(run) {
     const row = this.make("run");
     const { color, dash } = run.style;
@@ -209,8 +206,12 @@ class View {
     row.name.textContent = run.name;
     row.name.title = `Show the network of ${run.name}`;
     row.box.ariaLabel = row.box.title = `Show the curves of ${run.name}`;
-    row.keep.hidden = !this.model.get("live");
-    row.keep.onclick = () => this.keepOrDrop(run);
+    row.keep.onclick = () => {
+      // what is dropped, by this or by "clear", comes back as a message to all views
+      this.model.send({ type: run === this.runs.at(-1) ? "keep" : "drop", run: run.id });
+      run.kept = true;
+      this.refresh(true);
+    };
     row.name.onclick = () => {
       this.show(run);
       this.seek(Infinity);
@@ -263,12 +264,6 @@ class View {
     const size = Math.min(isCell ? 18 : this.last ? 62 : 110, room);
     const width = isCell || !this.last ? "1fr" : `${size}px`; // or all are spread over the row
     return `--size: ${size}px; --columns: ${Math.ceil(n / lines)}; --column: ${width}`;
-  }
-
-  /** Take notice of the width. */
-  resize() {
-    this.voices = limit(Math.floor((this.parts.inspector.clientWidth - 12) / 98), 2, VOICES);
-    this.refresh(true);
   }
 
   // what happens
@@ -356,14 +351,6 @@ class View {
     this.set({ pick: isSame ? null : { layer, unit } });
   }
 
-  /** Ask for it; what is dropped, by this or by "clear", comes back as messages to all views. */
-  keepOrDrop(run) {
-    const type = run === this.runs.at(-1) ? "keep" : "drop";
-    run.kept = true;
-    this.model.send({ type, run: run.id });
-    this.refresh(true);
-  }
-
   play(on) {
     const isAtEnd = this.position >= lastOf(this.run) && !this.training;
     this.seek(!on ? Math.round(this.position) : isAtEnd ? 0 : this.position);
@@ -418,8 +405,7 @@ class View {
     this.position += seconds * RATE * this.parts.speed.value;
     if (this.position >= last) {
       this.position = last;
-      const isGrowing = this.training && run === this.runs.at(-1);
-      this.playing = isGrowing && last < run.marks.length - 1;
+      this.playing = this.training && run === this.runs.at(-1) && last < run.marks.length - 1;
     }
     this.refresh();
   }
@@ -484,12 +470,8 @@ class View {
 
   /** Paint in each unit of the first layer its weights, or the gradient of them. */
   drawPictures() {
-    const {
-      run,
-      colors,
-      shown,
-      moment: { weights },
-    } = this;
+    const { run, colors, shown } = this;
+    const { weights } = this.moment;
     const gradients = this.gradients?.[0];
     const n = run.layers[1];
     this.scale = gradients ? largest(gradients) : 4 * spread(weights, PIXELS * n);
@@ -619,9 +601,8 @@ class View {
     const digits = this.gradients ? 3 : 2;
     const top = largest(parts.map(({ value }) => value));
     for (const [g, { slots, text }] of this.groups.entries()) {
-      const speakers = g
-        ? parts.filter(({ value }) => value < 0).reverse()
-        : parts.filter(({ value }) => value > 0);
+      const isOurs = ({ value }) => (g ? value < 0 : value > 0);
+      const speakers = (g ? parts.toReversed() : parts).filter(isOurs);
       const others = speakers.splice(this.voices);
       const values = [...speakers.map(({ value }) => value), total(others)];
       const numbers = roundTogether(values, digits).values.map((v) => signed(v, digits));
@@ -647,9 +628,8 @@ class View {
     slot.ariaLabel = slot.title = `${name}: ${number}`;
     canvas.hidden = layer > 0;
     if (layer > 0) return;
-    const context = canvas.getContext("2d");
-    context.clearRect(0, 0, SIDE, SIDE);
-    context.drawImage(this.rows[0][unit].firstElementChild, 0, 0);
+    canvas.width = SIDE; // so it is empty
+    canvas.getContext("2d").drawImage(this.rows[0][unit].firstElementChild, 0, 0);
   }
 
   // curves and time
