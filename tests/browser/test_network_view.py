@@ -205,7 +205,8 @@ def test_an_output_shows_who_speaks_for_it(page, network, digits):
     for group in (0, 1):  # what is shown, and the rest
         voices = page.locator(".nv-voices > div").nth(group)
         shown = voices.locator(".nv-voice:visible > :first-child").all_text_contents()
-        all_of_them, *rest = re.findall(r"[+−]\d+\.\d\d", voices.locator(":scope > :last-child").text_content())
+        text = voices.locator(":scope > :last-child").text_content()
+        all_of_them, *rest = re.findall(r"[+−]\d+\.\d\d", text)
         assert sum(map(number, shown + rest)) == pytest.approx(number(all_of_them))
     # and from there to the unit
     page.locator(".nv-voice:visible").first.click()
@@ -442,9 +443,11 @@ def test_runs_come_and_go_and_are_kept(page):
     height = page.locator(".nv").bounding_box()["height"]
     page.evaluate("set('state', 'training')")
     page.evaluate("set('state', 'stopped')")
+    button(page, "To the start").click()
     page.evaluate("set('message', 'Something happened. '.repeat(30))")
     playwright.expect(page.get_by_role("status").filter(has_text="Something")).to_be_visible()
     assert page.locator(".nv").bounding_box()["height"] == height  # nothing moves
+    playwright.expect(page.locator(".nv-clock")).to_have_text("step 0")  # nor does the time
     rows = page.locator(".nv-runs > div")
     button(page, "Remove run 1").click()
     playwright.expect(rows).to_have_count(2)
