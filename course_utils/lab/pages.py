@@ -45,7 +45,9 @@ _STAND_IN = """
     };
     const fit = () => (frame.style.height = `${root.offsetHeight}px`);
     follow();
-    new MutationObserver(follow).observe(frame.ownerDocument.body, { attributes: true });
+    const themes = new MutationObserver(follow);
+    themes.observe(frame.ownerDocument.body, { attributes: true });
+    addEventListener("pagehide", () => themes.disconnect()); // or this page would be kept for ever
     new ResizeObserver(fit).observe(root);
     frame.previousElementSibling.hidden = true;
   }

@@ -13,7 +13,7 @@ import { STYLES, Chart, build, setText, readColors, paint, paintInk } from "./dr
 import { drawLinks } from "./drawing.js";
 
 const RATE = 6; // snapshots a second
-const THROTTLE = 30; // milliseconds between two pictures while Python trains, perhaps on the same cores
+const THROTTLE = 20; // milliseconds between two pictures while Python trains, perhaps on the same cores
 const VOICES = 7; // of the units that speak for something: how many are shown, at most
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TRAITS = "change:state change:message change:text_code";
@@ -181,6 +181,7 @@ class View {
     this.model.off("msg:custom", this.receive);
     this.resizes.disconnect();
     cancelAnimationFrame(this.frame);
+    this.root.remove(); // anywidget keeps the element that it was in
   }
 
   // what is built: digits once, a row of the legend for each run, and the network for each shape
