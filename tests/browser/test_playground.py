@@ -102,6 +102,22 @@ def train_to_the_end(page):
     assert not page.errors
 
 
+RED_OF_INK = """() => {
+    const canvas = document.querySelector(".nv-pad canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+    return Math.max(...data.filter((_, k) => k % 4 === 0));
+}"""
+
+
+def test_the_picture_follows_the_theme(panel):
+    for theme, is_so in [("Dark", "> 200"), ("Light", "< 50")]:
+        name = f"JupyterLab {theme}"
+        panel.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        panel.wait_for_function(f"({RED_OF_INK})() {is_so}")
+
+
 def test_train_turn_a_knob_run_another_cell_and_stop(panel):
     train_for_hours(panel)
     turn(panel, "Learning rate", "ArrowRight")

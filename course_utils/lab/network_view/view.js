@@ -164,7 +164,7 @@ class View {
     parts.slider.oninput = () => this.seek(Number(parts.slider.value));
     parts.net.onkeydown = (event) => this.walk(event);
     // the theme changes the text's colour, and that is made a very short transition in the style
-    this.root.ontransitionend = () => this.refresh(true);
+    this.root.ontransitionend = this.root.ontransitioncancel = () => this.refresh(true);
     window.addEventListener("keydown", this.keepKeys, true); // JupyterLab listens on the document
     model.on(TRAITS, this.stateChanged);
     model.on("msg:custom", this.receive);
@@ -289,8 +289,7 @@ class View {
   extend(run, { dtype, iteration, loss, error }, buffer) {
     if (iteration <= (run.snapshots.at(-1)?.iteration ?? -1)) return; // known already
     const losses = loss.map((v) => Number(v ?? NaN)); // JSON has no number for one that blew up
-    const epoch = iteration / run.per_epoch;
-    const weights = decode(dtype, buffer);
+    const [epoch, weights] = [iteration / run.per_epoch, decode(dtype, buffer)];
     run.snapshots.push({ iteration, epoch, loss: losses, error, weights });
     if (this.following && this.run === run) this.position = lastOf(run);
   }
@@ -391,9 +390,10 @@ class View {
 
   tick(now) {
     this.frame = null;
-    if (!this.run?.snapshots.length || !this.root.clientWidth) return;
+    if (!this.run?.snapshots.length) return;
     const passed = now - this.before;
-    if (this.training && passed < THROTTLE) return this.refresh();
+    const isHidden = !this.root.clientWidth; // as JupyterLab does for a moment with a new theme
+    if (isHidden || (this.training && passed < THROTTLE)) return this.refresh();
     // not more than a tenth of a second, as this may be the first picture for long
     if (this.playing) this.advance(Math.min(0.1, passed / 1000));
     this.before = now;
