@@ -26,7 +26,7 @@ def main(path):
     X = np.concatenate([mnist.X_train, offline.X_train])
     y = np.concatenate([mnist.y_train, offline.y_train])
     test = mnist.X_test, mnist.y_test
-    shown = one_of_each(offline.y_test, offline.familiar.values())
+    shown = one_of_each(offline.X_test, offline.y_test, offline.familiar.values())
     view = NetworkView(offline.X_test[shown], offline.y_test[shown])
     network = Network([784, 20, 10], rng=0)
     record(view, network, (X, y), test, name="a recorded run", snapshots=40, epochs=5, rng=0)

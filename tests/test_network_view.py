@@ -168,6 +168,6 @@ def test_a_cell_shows_a_panel_and_below_it_a_recording_for_readers_without_a_ker
 
 def test_there_is_one_of_each_digit_and_the_familiar_ones_are_among_them():
     familiar = list(digits.familiar.values())
-    some = one_of_each(TEST[1], familiar)
+    some = one_of_each(*TEST, familiar)
     assert {*familiar} <= {*some}
     assert list(TEST[1][some]) == list(range(10))

@@ -56,7 +56,7 @@ class Playground(widgets.VBox):
             self._loop = asyncio.get_running_loop()
         except RuntimeError:  # in a script
             self._loop = None
-        some = one_of_each(y, shown)
+        some = one_of_each(X, y, shown)
         self.view = NetworkView(X[some], y[some], live=True)
         self.view.on_msg(self._queued(self._on_message))
         self.knobs, self.buttons = make_knobs(len(X_train)), {}

@@ -64,7 +64,7 @@ class NetworkView(PageWidget):
 
         `shown` are the places of images to take. With `backward` it begins with the gradients.
         """
-        some = one_of_each(y, shown)
+        some = one_of_each(X, y, shown)
         view = cls(X[some], y[some], backward=backward)
         about = {"layers": network.layer_sizes, "activation": network.activation, "name": ""}
         view.tell({"type": "run", "run": 1, "epochs": 1, "per_epoch": 1, "marks": [0], **about})
@@ -141,12 +141,17 @@ def weights_of(network):
     return np.concatenate([params[name].ravel() for name in order])
 
 
-def one_of_each(y, first):
-    """Return where images with labels `y` are: those at `first`, and one of each other digit."""
-    first = list(first)
-    there = {int(y[k]) for k in first}
-    others = [int(np.argmax(y == digit)) for digit in np.unique(y) if int(digit) not in there]
-    return sorted(first + others, key=lambda k: y[k])
+def one_of_each(X, y, first):
+    """Return where images with labels `y` are: those at `first`, and one of each other digit.
+
+    Of these it is the one that is nearest to the mean of its digit.
+    """
+    places = list(first)
+    for digit in np.setdiff1d(y, y[places]):
+        (of_digit,) = np.nonzero(y == digit)
+        distances = ((X[of_digit] - X[of_digit].mean(axis=0)) ** 2).sum(axis=1)
+        places.append(int(of_digit[distances.argmin()]))
+    return sorted(places, key=lambda k: y[k])
 
 
 # Of the two outputs below only one is seen: the panel where a kernel has told of a run, the frame
