@@ -47,13 +47,12 @@ class Run:
                         return self.pause()
                     if time.perf_counter() > end:
                         return
-            wrong = self.recorder.error[0]
-            told = "" if wrong < 0.7 else LEARNED_NOTHING.format(1 - wrong)
-            self.state, self.message = "finished", told
+            self.state, wrong = "finished", self.recorder.error[0]
+            self.message = "" if wrong < 0.7 else LEARNED_NOTHING.format(1 - wrong)
         except DivergenceError:
             rate = self.settings.learning_rate
-            told = BLEW_UP.format(self.iteration + 1, rate / 10, rate)
-            self.state, self.message = "diverged", told
+            self.state = "diverged"
+            self.message = BLEW_UP.format(self.iteration + 1, rate / 10, rate)
         except Exception as error:  # told here, since nobody waits for it
             self.state, self.message = "diverged", f"{type(error).__name__} ended the run: {error}"
         self.release()

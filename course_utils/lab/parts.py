@@ -1,6 +1,9 @@
 """What panels of ipywidgets need besides."""
 
+from html import escape
+
 import anywidget
+import ipywidgets as widgets
 
 
 class ArrowKeys(anywidget.AnyWidget):
@@ -18,9 +21,17 @@ class ArrowKeys(anywidget.AnyWidget):
           target.toggleAttribute("data-lm-suppress-shortcuts", key?.startsWith("Arrow"));
         }
       }
+      // a click on the line of a slider moves its handle, and leaves the focus where it was
+      function take({ target }) {
+        const slider = target.closest?.(".course-widget .widget-slider");
+        slider?.querySelector('[role="slider"]')?.focus();
+      }
       // on the window, since JupyterLab listens on the document
-      window.addEventListener("keydown", keep, true);
-      return () => window.removeEventListener("keydown", keep, true);
+      const listeners = { keydown: keep, pointerup: take };
+      for (const name in listeners) window.addEventListener(name, listeners[name], true);
+      return () => {
+        for (const name in listeners) window.removeEventListener(name, listeners[name], true);
+      };
     }
     export default { render };
     """
@@ -31,6 +42,17 @@ class ArrowKeys(anywidget.AnyWidget):
       outline-offset: 1px;
     }
     """
+
+
+class Status(widgets.HTML):
+    """What a panel has to say: room for two lines, so that nothing moves when it says it."""
+
+    def __init__(self):
+        super().__init__(layout={"flex": "1 1 400px", "height": "36px"})
+
+    def say(self, text):
+        """Show a text, which a screen reader speaks."""
+        self.value = f'<div role="status" style="line-height: 17px">{escape(text)}</div>'
 
 
 def close_parts(widget):

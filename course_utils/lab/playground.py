@@ -12,7 +12,7 @@ from ..network import Network
 from . import cells
 from .live_run import Run
 from .network_view import NetworkView, display_with_recording, one_of_each
-from .parts import ArrowKeys, close_parts
+from .parts import ArrowKeys, Status, close_parts
 from .settings import make_knobs, read_knobs
 
 SLICE = 0.02  # seconds of training, after which the kernel gets a turn
@@ -59,7 +59,7 @@ class Playground(widgets.VBox):
         some = one_of_each(X, y, shown)
         self.view = NetworkView(X[some], y[some], live=True)
         self.view.on_msg(self._queued(self._on_message))
-        self.knobs, self.buttons = make_knobs(len(X_train)), {}
+        self.knobs, self.buttons, self.status = make_knobs(len(X_train)), {}, Status()
         for knob in self.knobs.values():
             knob.observe(self._queued(self._turn), "value")
         for name, action in (("Train", self.train), ("Stop", self.stop), ("Reset", self.reset)):
@@ -69,7 +69,9 @@ class Playground(widgets.VBox):
         self.buttons["Train"].button_style = "primary"
         columns = {"grid_template_columns": "repeat(auto-fill, minmax(min(100%, 380px), 1fr))"}
         knobs = widgets.GridBox([*self.knobs.values()], layout=columns | {"align_items": "center"})
-        super().__init__([widgets.HBox([*self.buttons.values(), ArrowKeys()]), knobs, self.view])
+        top = widgets.HBox([*self.buttons.values(), self.status, ArrowKeys()])
+        top.layout.flex_flow = "row wrap"
+        super().__init__([top, knobs, self.view])
         self.add_class("course-widget")
         self.reset()
         cells.enter(self)
@@ -140,7 +142,7 @@ class Playground(widgets.VBox):
         if action := {"training": self.train, "ready": self.reset}.get(self.run.state):
             action()
         elif self.run.settings != read_knobs(self.knobs):
-            self.view.message = "The settings have changed. Press Train to try them."
+            self.status.say("The settings have changed. Press Train to try them.")
 
     def _on_message(self, _, message, __):
         """Keep the run that is trained, drop one, or clear away all others."""
@@ -181,6 +183,6 @@ class Playground(widgets.VBox):
         """Bring everything but the pictures up to date."""
         self.buttons["Train"].disabled = self.training
         self.buttons["Stop"].disabled = not self.training
-        with self.view.hold_sync():  # one message
-            self.view.state, self.view.message = self.run.state, self.run.message
-            self.view.text_code = self.run.code()
+        self.view.state = self.run.state
+        self.view.tell({"type": "code", "run": self.run.number, "code": self.run.code()})
+        self.status.say(self.run.message)

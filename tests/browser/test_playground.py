@@ -51,7 +51,7 @@ def panel(notebook, page):
     page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     run_panel_cell(page)
     expect(button(page, "Train")).to_be_enabled()
-    expect(clock(page)).to_have_text("step 0")
+    expect(clock(page)).to_contain_text("step 0")
     yield page
     assert not page.errors
     assert not error_outputs(page)
@@ -94,7 +94,7 @@ def goes_on(page):
 def train_to_the_end(page):
     """Press Train as soon as it is there; the page's kernel has to start first."""
     button(page, "Train").click(timeout=300_000)
-    expect(clock(page)).to_have_text("epoch 5.00")
+    expect(clock(page)).to_contain_text("epoch 5.00")
     expect(button(page, "Train")).to_be_enabled()
     expect(button(page, "Stop")).to_be_disabled()
     expect(runs(page)).to_have_count(1)
@@ -133,16 +133,16 @@ def test_train_turn_a_knob_run_another_cell_and_stop(panel):
     iteration, *_ = run_code(panel, code).split()
     show_cell(panel, "playground = Playground")
     time = panel.get_by_role("slider", name="Time")
-    expect(time).to_have_attribute("aria-valuetext", re.compile(rf"iteration {iteration},"))
+    expect(time).to_have_attribute("aria-valuetext", re.compile(rf"step {iteration},"))
     turn(panel, "Seed", "ArrowRight")
-    expect(panel.locator(".nv-message")).to_contain_text("Press Train")
+    expect(panel.get_by_role("status")).to_contain_text("Press Train")
 
 
 def test_to_run_the_cell_again_leaves_one_panel_and_no_task(panel):
     train_for_hours(panel)
     assert run_code(panel, COUNT).strip() == "1"
     run_panel_cell(panel)
-    expect(clock(panel)).to_have_text("step 0")
+    expect(clock(panel)).to_contain_text("step 0")
     assert run_code(panel, COUNT).strip() == "0"
     show_cell(panel, "playground = Playground")
     expect(button(panel, "Train")).to_have_count(1)
@@ -154,7 +154,7 @@ def test_runs_that_are_kept_are_there_when_the_page_is_loaded_again(panel):
         turn(panel, *[("Epochs", "Home"), ("Learning rate", "ArrowRight")][n - 1])
         button(panel, "Train").click()
         keep = panel.get_by_role("button", name=re.compile(f"Keep .*: {name}"))
-        expect(clock(panel)).to_have_text("epoch 1.00")
+        expect(clock(panel)).to_contain_text("epoch 1.00")
         keep.click()
         expect(panel.get_by_role("button", name=re.compile(f"Kept .*: {name}"))).to_be_disabled()
     expect(runs(panel)).to_have_count(2)
@@ -195,9 +195,9 @@ def shows_the_recorded_run(page):
     frame = page.locator(FRAME)
     frame.scroll_into_view_if_needed()
     inside = page.frame_locator(FRAME)
-    expect(inside.locator(".nv-clock")).to_have_text("epoch 5.00")
+    expect(inside.locator(".nv-clock")).to_contain_text("epoch 5.00")
     inside.get_by_role("button", name="To the start").click()
-    expect(inside.locator(".nv-clock")).to_have_text("step 0")
+    expect(inside.locator(".nv-clock")).to_contain_text("step 0")
     expect(page.get_by_text("Error displaying widget")).to_be_hidden()
     expect(page.get_by_text("Nobody trains here")).to_be_visible()
 

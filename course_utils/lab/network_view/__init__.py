@@ -47,8 +47,6 @@ class NetworkView(PageWidget):
     live = traitlets.Bool(False).tag(sync=True)  # whether there is someone who trains
     backward = traitlets.Bool(False).tag(sync=True)  # whether gradients are shown at first
     state = traitlets.Unicode("finished").tag(sync=True)  # or ready, training, stopped, diverged
-    message = traitlets.Unicode().tag(sync=True)
-    text_code = traitlets.Unicode().tag(sync=True)  # what repeats the run that is shown
 
     def __init__(self, images, labels, **traits):
         self.sent, self._lock = {}, RLock()  # a browser may ask in a thread of its own
@@ -82,6 +80,7 @@ class NetworkView(PageWidget):
         for message in about["messages"]:
             if message["type"] == "run":
                 sizes[message["run"]] = sum((a + 1) * b for a, b in pairwise(message["layers"]))
+            if message["type"] != "snapshot":
                 view.tell(message)
             else:
                 end = start + sizes[message["run"]]

@@ -36,7 +36,7 @@ export function setText(node, text) {
 // ---- colours and pictures --------------------------------------------------------------------------
 
 /** Read the theme's colours: of what adds, of what takes away, and of ink. */
-export function readColors(root) {
+export function colorsOf(root) {
   const { accentColor, outlineColor, color } = getComputedStyle(root);
   return { add: accentColor, take: outlineColor, ink: color };
 }

@@ -266,7 +266,4 @@ export function roundTogether(values, digits = 2) {
 }
 
 /** Return a share of the largest, 0–1, for a length on the page, whatever became of the numbers. */
-export function shareOf(v, top) {
-  const share = v / top;
-  return Number.isNaN(share) ? 0 : limit(share, 0, 1);
-}
+export const shareOf = (v, top) => limit(v / top || 0, 0, 1);

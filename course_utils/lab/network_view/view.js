@@ -3,20 +3,19 @@
 // Messages that come in, each with `run`, a number:
 //   {type: "run", name, layers, activation, epochs, per_epoch, marks, kept}  a run begins
 //   {type: "snapshot", iteration, loss: [low, mean, high], error, dtype}     and its weights in a buffer
+//   {type: "code", code}                                                     what repeats it
 //   {type: "drop"}                                                           a run is taken away
 // and that go out: {type: "hello"}, which asks for all of these, "keep", "drop" and "clear".
 
 import { SIDE, PIXELS, ACTIVATIONS, decode, forward, backward, placeOfLargest } from "./numbers.js";
 import { partsOfSum, partsOfGradient, total, spread, momentAt } from "./numbers.js";
 import { mnistForm, limit, plain, signed, percent, roundTogether, shareOf } from "./numbers.js";
-import { STYLES, Chart, build, setText, readColors, paint, paintInk } from "./drawing.js";
-import { drawLinks } from "./drawing.js";
+import { STYLES, Chart, build, setText, colorsOf, paint, paintInk, drawLinks } from "./drawing.js";
 
 const RATE = 6; // snapshots a second
 const THROTTLE = 20; // milliseconds between two pictures while Python trains, perhaps on the same cores
 const VOICES = 7; // of the units that speak for something: how many are shown, at most
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const TRAITS = "change:state change:message change:text_code";
 
 const lastOf = ({ snapshots }) => Math.max(0, snapshots.length - 1);
 const answerOf = (found) => placeOfLargest(found.at(-1).activations);
@@ -130,8 +129,7 @@ class View {
     this.digits = this.buildDigits();
     this.shown = this.digits[0]; // or what was drawn
     this.pad = new Pad(parts.pad, () => this.drawn());
-    const seek = (position) => this.seek(position);
-    this.charts = ["loss", "errors"].map((kind) => new Chart(parts[kind], kind, seek));
+    this.charts = ["loss", "errors"].map((kind) => new Chart(parts[kind], kind, this.seek));
     // slots for the parts of a sum: those that add, and those that take away
     this.groups = [...parts.voices.children].map(({ children: [line, text] }) => {
       line.append(...Array.from({ length: VOICES }, () => make("voice").node));
@@ -154,6 +152,7 @@ class View {
       on: () => step(1),
       undo: () => this.pad.erase(1),
       clear: () => this.pad.erase(Infinity),
+      unpick: () => this.set({ pick: null }),
       gradient: () => this.set({ wantsGradients: !this.wantsGradients }),
       forget: () => model.send({ type: "clear" }),
     };
@@ -161,12 +160,13 @@ class View {
       Object.assign(parts[name], { onclick: actions[name], title: parts[name].ariaLabel });
     }
     parts.more.popoverTargetElement = parts.code;
+    parts.answers.onclick = ({ target }) => this.seek([...parts.answers.children].indexOf(target));
     parts.slider.oninput = () => this.seek(Number(parts.slider.value));
     parts.net.onkeydown = (event) => this.walk(event);
     // the theme changes the text's colour, and that is made a very short transition in the style
     this.root.ontransitionend = this.root.ontransitioncancel = () => this.refresh(true);
     window.addEventListener("keydown", this.keepKeys, true); // JupyterLab listens on the document
-    model.on(TRAITS, this.stateChanged);
+    model.on("change:state", this.stateChanged);
     model.on("msg:custom", this.receive);
     this.resizes = new ResizeObserver(() => {
       this.voices = limit(Math.floor((parts.inspector.clientWidth - 12) / 98), 2, VOICES);
@@ -177,7 +177,7 @@ class View {
 
   close() {
     window.removeEventListener("keydown", this.keepKeys, true);
-    this.model.off(TRAITS, this.stateChanged);
+    this.model.off("change:state", this.stateChanged);
     this.model.off("msg:custom", this.receive);
     this.resizes.disconnect();
     cancelAnimationFrame(this.frame);
@@ -214,14 +214,15 @@ class View {
       this.refresh(true);
     };
     row.name.onclick = () => {
+      const { epoch } = this.moment; // which stays
       this.show(run);
-      this.seek(Infinity);
+      this.seek(placeOfLargest(run.snapshots.map((each) => -Math.abs(each.epoch - epoch))));
     };
     row.box.onchange = () => {
       run.hidden = !row.box.checked;
       this.refresh(true);
     };
-    this.parts.runs.append(row.node);
+    this.parts.runs.prepend(row.node);
     return row;
   }
 
@@ -250,7 +251,8 @@ class View {
       unit.tabIndex = j ? -1 : 0;
       unit.ariaLabel = `Weights of ${this.nameOfUnit(layer, j)}`; // until there is more to say
       unit.onclick = () => this.choosePick(layer, j);
-      if (kind === "output") setText(unit.querySelector("strong"), j);
+      if (kind !== "cell")
+        setText(unit.querySelector("strong"), this.last && kind === "unit" ? j + 1 : j);
       node.append(unit);
       return unit;
     });
@@ -273,6 +275,7 @@ class View {
     const run = this.runs.find((other) => other.id === id);
     if (type === "run" && !run) this.begin(id, rest);
     else if (type === "snapshot" && run) this.extend(run, rest, buffers[0]);
+    else if (type === "code" && run) run.code = rest.code;
     else if (type === "drop" && run) this.drop(run);
     this.refresh(true);
   };
@@ -308,16 +311,12 @@ class View {
   }
 
   stateChanged = () => {
-    const { message, code, more } = this.parts;
     const [before, state] = [this.state, this.model.get("state")];
     Object.assign(this, { state, training: state === "training" });
     if (state !== before && this.run) {
       if (this.training) this.follow(this.runs.at(-1) ?? this.run);
       if (state === "stopped") this.seek(Infinity);
     }
-    setText(message, this.model.get("message") ?? "");
-    setText(code, this.model.get("text_code") ?? "");
-    more.hidden = !code.textContent;
     this.refresh(true);
   };
 
@@ -348,7 +347,7 @@ class View {
 
   choosePick(layer, unit) {
     const isSame = this.pick?.layer === layer && this.pick.unit === unit;
-    this.set({ pick: isSame ? null : { layer, unit } });
+    this.set({ pick: isSame ? null : { layer, unit, shown: this.shown } });
   }
 
   play(on) {
@@ -357,10 +356,10 @@ class View {
     this.playing = on;
   }
 
-  seek(position) {
+  seek = (position) => {
     const inside = limit(position, 0, lastOf(this.run));
     this.set({ playing: false, following: false, position: inside });
-  }
+  };
 
   /** JupyterLab would take these keys for its cells. */
   keepKeys = ({ key, target }) => {
@@ -392,8 +391,8 @@ class View {
     this.frame = null;
     if (!this.run?.snapshots.length) return;
     const passed = now - this.before;
-    const isHidden = !this.root.clientWidth; // as JupyterLab does for a moment with a new theme
-    if (isHidden || (this.training && passed < THROTTLE)) return this.refresh();
+    // JupyterLab hides all of it for a moment when its theme changes
+    if (!this.root.clientWidth || (this.training && passed < THROTTLE)) return this.refresh();
     // not more than a tenth of a second, as this may be the first picture for long
     if (this.playing) this.advance(Math.min(0.1, passed / 1000));
     this.before = now;
@@ -413,7 +412,7 @@ class View {
 
   draw() {
     const { run, digits, own, shown } = this;
-    this.colors = readColors(this.root);
+    this.colors = colorsOf(this.root);
     this.moment = momentAt(run, this.position);
     for (const digit of [...digits, own]) {
       digit.found = digit.image && forward(run, this.moment.weights, digit.image);
@@ -422,6 +421,8 @@ class View {
     const isBack = this.wantsGradients && shown !== own; // nobody knows what a drawing should be
     this.gradients = isBack ? backward(run, found, label) : null;
     const unit = isBack ? label : Math.max(answerOf(found), 0);
+    // another digit asks for the answer to it, and not for an output that was picked before
+    if (this.pick?.layer === this.last && this.pick.shown !== shown) this.pick = null;
     this.picked = this.pick ?? { layer: this.last, unit };
     // first, as it asks for a size, which has to be found out again after each change
     drawLinks(this.parts.links, found, this.gradients, this.rows, this.picked, this.colors);
@@ -434,8 +435,6 @@ class View {
     this.isStale = false;
     this.drawTime();
   }
-
-  // the digit
 
   drawInput() {
     const { pad, shown } = this;
@@ -498,7 +497,7 @@ class View {
         unit.classList.toggle("nv-off", isOff);
         unit.classList.toggle("nv-dead", isDead);
         const state = isDead ? "dead" : isOff ? "off" : plain(activations[j], 1);
-        const gradient = gradients ? signed(gradients[j]) : "";
+        const gradient = gradients ? signed(gradients[j], 3) : "";
         const text = unit.children[2]; // of pictures only
         if (text) setText(text, isOff ? state : gradient || state);
         if (this.playing) return; // nobody reads the rest while it changes
@@ -507,10 +506,8 @@ class View {
         unit.ariaLabel = unit.title = about + why + (gradient && `, gradient ${gradient}`);
       });
     });
-    for (const [r, row] of this.rows.entries()) {
-      const isRow = this.picked.layer === Math.min(r, this.last);
-      for (const [j, unit] of row.entries()) unit.ariaPressed = isRow && j === this.picked.unit;
-    }
+    const row = this.picked.layer === this.last ? this.rows.at(-1) : this.rows[this.picked.layer];
+    for (const unit of this.rows.flat()) unit.ariaPressed = unit === row[this.picked.unit];
   }
 
   drawOutputs() {
@@ -521,7 +518,7 @@ class View {
     const top = Math.max(largest(values), 1);
     this.rows.at(-1).forEach((output, k) => {
       const [value, share] = [values[k], percent(activations[k])];
-      const number = signed(value, gradients ? 2 : 1);
+      const number = signed(value, gradients ? 3 : 1);
       const bar = output.querySelector(".nv-score");
       bar.style.transform = `scaleX(${Math.sign(value) * shareOf(Math.abs(value), top) || 0})`;
       bar.classList.toggle("nv-minus", value < 0);
@@ -542,7 +539,7 @@ class View {
 
   explain() {
     const { layer, unit } = this.picked;
-    const { title, sum, voices } = this.parts;
+    const { title, sum, voices, unpick } = this.parts;
     const isBack = Boolean(this.gradients);
     sum.hidden = isBack || layer > 0;
     voices.hidden = isBack ? layer === this.last : layer === 0;
@@ -550,6 +547,7 @@ class View {
     const text = isBack ? this.explainGradient(name) : this.explainSum(name);
     setText(title, text);
     title.title = text; // should it be too long
+    unpick.hidden = !this.pick;
   }
 
   /** Show what a sum is made of, and return a title for it. */
@@ -566,11 +564,18 @@ class View {
     if (layer === 0) {
       this.drawProduct(found, unit);
       const lines = [`blue pixels ${plus}`, `red pixels ${minus}`, `bias ${bias}`, ...ends];
+      if (this.last === 1) lines.push(this.shareOfAnswer(unit));
       setText(this.parts.terms, lines.join("\n"));
       return `What ${name} looks for, and what it finds in this digit`;
     }
     this.drawVoices(layer - 1, parts, [`for it: ${plus}`, `against it: ${minus}`]);
     return `Why ${name}? ${plus} ${minus}, bias ${bias}: ${ends.join(", ")}`;
+  }
+
+  shareOfAnswer(unit) {
+    const answer = Math.max(answerOf(this.shown.found), 0);
+    const { input, weight } = this.shown.found[1];
+    return `for output ${answer} ${signed(input[unit] * weight(unit, answer))}`;
   }
 
   drawProduct({ input, weight }, j) {
@@ -586,7 +591,7 @@ class View {
     const gradient = signed(this.gradients[layer][unit], 3);
     const activation = this.shown.found[layer].activations[unit];
     if (layer === this.last) {
-      const ends = `its share is ${plain(activation, 3)} and should be`;
+      const ends = `its softmax is ${plain(activation, 3)} and should be`;
       return `Gradient of ${name}: ${gradient}, as ${ends} ${Number(unit === this.shown.label)}`;
     }
     const parts = partsOfGradient(this.shown.found[layer + 1], this.gradients[layer + 1], unit);
@@ -655,9 +660,11 @@ class View {
   drawTime() {
     const { run, shown } = this;
     const { epoch, iteration } = this.moment;
-    const { clock, slider, play } = this.parts;
+    const { clock, slider, play, code, more } = this.parts;
     for (const chart of this.charts) chart.point(this.moment);
-    setText(clock, epoch < 0.1 ? `step ${iteration}` : `epoch ${epoch.toFixed(2)}`);
+    setText(clock, `epoch ${epoch.toFixed(epoch < 0.1 ? 3 : 2)}, step ${iteration}`);
+    setText(code, run.code ?? "");
+    more.hidden = !run.code;
     for (const snapshot of run.snapshots) {
       if (snapshot.image === shown.image) continue; // its answer is known
       snapshot.image = shown.image;
@@ -666,7 +673,7 @@ class View {
     const count = Math.max(run.marks.length, run.snapshots.length, 2);
     Object.assign(slider, { max: count - 1, value: this.position });
     const said = run.snapshots[Math.round(this.position)].answer;
-    slider.ariaValueText = `${clock.textContent}, iteration ${iteration}, reads ${said}`;
+    slider.ariaValueText = `${clock.textContent}, reads ${said}`;
     play.ariaLabel = play.title = this.playing ? "Pause" : "Play";
     this.drawAnswers(count);
   }
@@ -676,16 +683,12 @@ class View {
     const { answers } = this.parts;
     while (answers.children.length > count) answers.lastChild.remove();
     while (answers.children.length < count) answers.append(document.createElement("span"));
-    const said = [];
-    let before;
+    const answerAt = (k) => this.run.snapshots[k]?.answer ?? ""; // or it is still to come
     [...answers.children].forEach((cell, k) => {
-      const answer = this.run.snapshots[k]?.answer ?? ""; // or it is still to come
-      setText(cell, answer === before ? "" : answer);
+      const answer = answerAt(k);
+      setText(cell, answer === answerAt(k - 1) ? "" : answer);
       cell.className = !answer ? "" : answer === `${this.shown.label}` ? "nv-right" : "nv-read";
-      if (answer && answer !== before) said.push(`${answer} from snapshot ${k + 1} on`);
-      before = answer;
     });
-    answers.ariaLabel = `Read as ${said.join(", ")}`;
   }
 }
 
