@@ -135,7 +135,7 @@ def test_train_turn_a_knob_run_another_cell_and_stop(panel):
     time = panel.get_by_role("slider", name="Time")
     expect(time).to_have_attribute("aria-valuetext", re.compile(rf"step {iteration},"))
     turn(panel, "Seed", "ArrowRight")
-    expect(panel.get_by_role("status")).to_contain_text("Press Train")
+    expect(panel.get_by_role("status").first).to_contain_text("Press Train")
 
 
 def test_to_run_the_cell_again_leaves_one_panel_and_no_task(panel):
