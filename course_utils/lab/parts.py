@@ -48,7 +48,7 @@ class Status(widgets.HTML):
     """What a panel has to say: room for two lines, so that nothing moves when it says it."""
 
     def __init__(self):
-        super().__init__(layout={"flex": "1 1 400px", "height": "36px"})
+        super().__init__(layout={"flex": "1 1 340px", "height": "36px"})
 
     def say(self, text):
         """Show a text, which a screen reader speaks."""
