@@ -53,6 +53,19 @@ COUNT = """() => {
   const canvas = document.querySelector(".nv-links");
   new MutationObserver(() => drawn.push(performance.now())).observe(canvas, { attributes: true });
 }"""
+# the slider is moved once for each picture that the browser can show
+SCRUBBED = """() => new Promise((resolve) => {
+  const slider = document.querySelector(".nv-slider");
+  const start = performance.now();
+  drawn.length = 0;
+  const move = (now) => {
+    if (now - start > 3000) return resolve((1000 * drawn.length) / (now - start));
+    slider.value = Math.abs(((now - start) % 2000) / 1000 - 1) * slider.max;
+    slider.dispatchEvent(new Event("input"));
+    requestAnimationFrame(move);
+  };
+  requestAnimationFrame(move);
+})"""
 DELAYS = """() => {
   window.delays = [];
   document.querySelector(".nv-pad").addEventListener("pointermove", () => {
@@ -147,17 +160,7 @@ def measure(page, lab):
     press(page, "Reset")
     press(page, "Train")
     until_state(page, "finished")
-    slider = page.get_by_role("slider", name="Time")
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    page.mouse.move(box["x"] + 5, box["y"] + 8)
-    page.mouse.down()
-    page.evaluate("drawn.length = 0; window.began = performance.now()")
-    for k in range(300):
-        share = abs((k % 100) / 50 - 1)
-        page.mouse.move(box["x"] + 5 + share * (box["width"] - 10), box["y"] + 8)
-    rate = page.evaluate("1000 * drawn.length / (performance.now() - began)")
-    page.mouse.up()
+    rate = page.evaluate(SCRUBBED)
     print(f"pictures a second while scrubbing: {rate:.0f}", flush=True)
     drive.button(page, "To the start").first.click()
     drive.button(page, "Play").first.click()
