@@ -117,7 +117,7 @@ def plot_misclassified(X, y, probs, *, n=10, ax=None):
 
 
 def plot_heat_map(values, rows, columns, *, low=None, form="{:.1f}", label=None, ax=None):
-    """Draw a table of numbers (n_rows, n_columns) as coloured squares, as notebook 08 does.
+    """Draw a table of numbers (n_rows, n_columns) as coloured squares, as notebook 09 does.
 
     `rows` and `columns` are written beside it; nan stays grey; all that is below `low` has the
     darkest colour, so that the others can be told apart.

@@ -1,4 +1,4 @@
-"""The exercises of notebooks 01 to 06: each check tries an attempt and says what is wrong with it.
+"""The exercises of notebooks 01 to 07: each check tries an attempt and says what is wrong with it.
 
 A check takes the function that a learner has written, and returns a `Result`: its text is a tick, or
 which input went wrong, what was expected, what came and, where it is a known mistake, why. Teachers who
@@ -14,6 +14,6 @@ from .notebook_02 import check_cross_entropy, check_log_softmax, check_softmax
 from .notebook_03 import check_count_misclassified, check_deep_forward, check_forward
 from .notebook_04 import check_gradients, check_numerical_gradient, check_sigmoid_gradients
 from .notebook_05 import check_minibatches, check_momentum_step, check_sgd_step, check_train_epoch
-from .notebook_06 import check_accept, check_centred, check_confusion_matrix
+from .notebook_07 import check_accept, check_centred, check_confusion_matrix
 
 __all__ = [name for name in dir() if name.startswith("check_")]

@@ -161,7 +161,7 @@ def wait_for(condition, what, seconds=120):
 
 
 def open_notebook(page, notebook):
-    """Open `notebook`, a name such as "07_playground", and no other; wait for its kernel."""
+    """Open `notebook`, a name such as "08_playground", and no other; wait for its kernel."""
     page.evaluate(
         """async (path) => {
             for (const other of [...jupyterapp.shell.widgets("main")]) other.dispose();

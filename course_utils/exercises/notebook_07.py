@@ -1,4 +1,4 @@
-"""Notebook 06: the confusion matrix, when to accept an answer, and centring a digit."""
+"""Notebook 07: the confusion matrix, when to accept an answer, and centring a digit."""
 
 import math  # noqa: F401
 from collections import namedtuple
