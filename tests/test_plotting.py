@@ -185,6 +185,24 @@ def test_a_network_is_drawn_with_the_shape_of_every_array():
     assert "Z2 → softmax" in said
 
 
+def test_a_network_is_drawn_with_ten_dots_for_ten_numbers_and_says_how_many_more_are():
+    ax = diagrams.plot_network([784, 20, 10])
+    assert [len(line.get_xdata()) for line in ax.lines] == [6, 6, 10]
+    assert words(ax).count("⋮") == 2
+    assert {"784 pixels", "20 units", "10 digits"} <= set(words(ax))
+
+
+def test_what_a_unit_adds_up_is_drawn_as_three_pictures_each_with_its_own_scale():
+    x, weights = np.linspace(0, 1, 784), np.linspace(-3, 2, 784)
+    pictures = [ax.images[0] for ax in diagrams.plot_unit(x, weights).axes if ax.images]
+    assert all(picture.axes.get_title() and picture.colorbar for picture in pictures)
+    for picture, numbers in zip(pictures, (x, weights, x * weights), strict=True):
+        np.testing.assert_array_equal(picture.get_array().ravel(), numbers)
+    (_, ink), *signed = [picture.get_clim() for picture in pictures]
+    assert ink == 1
+    assert all(low == -high for low, high in signed)
+
+
 def test_the_steps_back_stand_beside_the_steps_forward_and_are_dashed():
     ax = diagrams.plot_backpropagation([784, 20, 10])
     names = ["X", "Z1", "A1", "Z2", "probs", "loss", "dZ2", "dA1", "dZ1"]

@@ -1,34 +1,73 @@
 """Diagrams for the notebooks: networks, matrix products, minibatches, bytes. None of them is data."""
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from course_utils.plotting import RIGHT, WRONG, new_axes
+from course_utils.plotting import RIGHT, STYLE, WRONG, new_axes
 
 PALE = "#DCEBF5"  # a blue that text can be read on
 
 
 def plot_network(layer_sizes, *, ax=None):
-    """Draw a network as columns of units, with the name and shape of every array on its arrow."""
+    """Draw a network as columns of numbers, with the name and shape of every array on its arrow.
+
+    Up to ten numbers have a dot each; of more, the first and the last three are drawn.
+    """
     last = len(layer_sizes) - 1
     ax = new_axes(ax, figsize=(8, 3.6))
     for k, size in enumerate(layer_sizes):
-        x, tall = 3 * k, 1.1 + 1.4 * size / max(layer_sizes)
+        x, tall = 3 * k, 1.3 + 1.4 * size / max(layer_sizes)
         ax.add_patch(Rectangle((x - 0.25, -tall / 2), 0.5, tall, facecolor=PALE, edgecolor="black"))
-        for dot in np.linspace(-tall / 2, tall / 2, 9)[1:-1]:
-            ax.plot(x, dot, "o", color=RIGHT, markersize=4)
+        places = np.linspace(tall / 2, -tall / 2, min(size, 10) + 2)[1:-1]
+        dots = places if size <= 10 else [*places[:3], *places[-3:]]
+        ax.plot([x] * len(dots), dots, "o", color=RIGHT, markersize=4)
+        if size > 10:
+            ax.text(x, 0, "⋮", ha="center", va="center", fontsize=20, color=RIGHT)
         name = "X" if k == 0 else "probs" if k == last else f"A{k}"
-        ax.text(x, 1.45, name, ha="center", weight="bold")
-        ax.text(x, -1.65, f"(n, {size})", ha="center", fontsize=10)
+        of = "pixels" if k == 0 else "digits" if k == last else "units"
+        ax.text(x, 1.5, name, ha="center", weight="bold")
+        ax.text(x, -1.6, f"{size} {of}", ha="center", va="top", fontsize=10)
+        ax.text(x, -1.85, f"(n, {size})", ha="center", va="top", fontsize=10)
         if k == 0:
             continue
         n_in, then = layer_sizes[k - 1], "softmax" if k == last else "activation"
         _arrow(ax, (x - 2.6, 0.25), (x - 0.4, 0.25))
         ax.text(x - 1.5, 0.4, f"W{k} ({n_in}, {size})\nb{k} ({size},)", ha="center", fontsize=10)
         ax.text(x - 1.5, 0.02, f"Z{k} → {then}", ha="center", va="center", fontsize=9)
-    ax.set(xlim=(-0.6, 3 * last + 0.6), ylim=(-1.9, 1.8))
+    ax.set(xlim=(-0.6, 3 * last + 0.6), ylim=(-2.15, 1.8))
     ax.axis("off")
     return ax
+
+
+def plot_unit(x, weights):
+    """Draw what a unit of the first layer adds up: pixels (784,), weights (784,), their products.
+
+    Each picture has a title and a colour bar of its own. Return the figure.
+    """
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, 3, figsize=(8, 3.5))
+    for ax, numbers, title in [
+        (axes[0], x, "pixels: the ink"),
+        (axes[1], weights, "weights of the unit"),
+        (axes[2], x * weights, "pixel × weight"),
+    ]:
+        signed = ax is not axes[0]
+        limit = np.abs(numbers).max() if signed else 1
+        image = ax.imshow(
+            numbers.reshape(28, 28),
+            cmap="RdBu" if signed else "gray_r",
+            vmin=-limit if signed else 0,
+            vmax=limit,
+        )
+        figure.colorbar(image, ax=ax, location="bottom", shrink=0.9)
+        ax.set_title(title)
+        ax.set(xticks=[], yticks=[])
+        ax.grid(visible=False)
+        if signed and numbers.min() < -limit / 2:  # for those who see red and blue alike
+            levels, grid = [-limit / 2], numbers.reshape(28, 28)
+            ax.contour(grid, levels, colors="black", linewidths=0.7, linestyles="solid")
+    return figure
 
 
 def plot_backpropagation(layer_sizes, *, ax=None):
