@@ -603,7 +603,7 @@ def test_what_is_told_of(call, words):
 HARMLESS = """accept 10, centred 27, confusion_matrix 22, count_misclassified 13, cross_entropy 7,
 deep_forward 3, forward 8, gradients 23, idx_array 10, idx_sizes 6, log_softmax 4,
 minibatches 23, momentum_step 2, numerical_gradient 15, one_hot 15, sgd_step 1,
-sigmoid_gradients 19, softmax 9, train_epoch 32"""  # of so many slips
+sigmoid_gradients 21, softmax 9, train_epoch 32"""  # of so many slips
 
 
 @each_check
