@@ -168,6 +168,17 @@ def momentum_as_a_list(W, v, grad, learning_rate, momentum):
     return [W + v, v]
 
 
+@right("check_early_stop")
+def stop_with_a_counter(losses, patience):
+    kept, waited = 0, 0
+    for epoch in range(len(losses)):
+        waited = 0 if losses[epoch] < min(losses[:epoch], default=np.inf) else waited + 1
+        kept = kept if waited else epoch
+        if waited >= patience:
+            break
+    return np.int64(kept + 1)
+
+
 @pytest.mark.parametrize(("name", "attempt"), [*((n, None) for n in CHECKS), *OTHERS.items()])
 def test_a_right_answer_passes_in_any_style(name, attempt):
     text, passed = answer(name, attempt or folded(name))
@@ -210,6 +221,19 @@ for words, attempt in {
     "yield pairs": lambda X, y, size, rng: [X_batch for X_batch, _ in deal(X, y, size, range(9))],
 }.items():
     wrong("check_minibatches", words)(attempt)
+
+
+@wrong("check_early_stop", "The patience is not renewed.")
+def stop_at_so_many_bad_epochs(losses, patience):
+    best, bad = 0, 0
+    for epoch, loss in enumerate(losses[1:], start=1):
+        if loss < losses[best]:
+            best = epoch
+        else:
+            bad += 1
+        if bad == patience:
+            break
+    return best + 1
 
 
 @wrong("check_gradients", "W2: `dW2` is n times too large")
@@ -601,8 +625,8 @@ def test_what_is_told_of(call, words):
 # a right answer in which one thing is another does not pass
 
 HARMLESS = """accept 10, centred 27, confusion_matrix 22, count_misclassified 13, cross_entropy 7,
-deep_forward 3, forward 8, gradients 23, idx_array 10, idx_sizes 6, log_softmax 4,
-minibatches 23, momentum_step 2, numerical_gradient 15, one_hot 15, sgd_step 1,
+deep_forward 3, early_stop 21, forward 8, gradients 23, idx_array 10, idx_sizes 6, log_softmax 4,
+minibatches 23, momentum_epoch 19, momentum_step 2, numerical_gradient 15, one_hot 15, sgd_step 1,
 sigmoid_gradients 21, softmax 9, train_epoch 32"""  # of so many slips
 
 
@@ -613,7 +637,7 @@ def test_a_slip_in_the_solution_does_not_pass(name, monkeypatch):
     A vector is its own transpose, and lies in one row already. Whole numbers have no fractions; zeros
     that are written over may be anything. Another array has as many rows; a loop may call its number
     anything. Steps that do not need each other may change places. The softmax sees differences only,
-    and argmax the order. Indices may count from the end. The blank image is 0, whatever is done to it.
+    and argmax or < the order. Indices may count from the end. The blank image is 0, whatever happens.
     """
     harmless = dict(re.findall(r"(\w+) (\d+)", HARMLESS))
     monkeypatch.setattr(marking.Check, "_fault", lambda *args: "wrong")  # why is not asked here

@@ -4,6 +4,7 @@ import inspect
 import itertools
 import re
 import tomllib
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -102,7 +103,8 @@ def tagged(path, tag):
 
 def minutes(path):
     """Estimate how long a notebook takes, as README.md says."""
-    lines = [line for cell in cells(path, "code") for line in cell.source.splitlines()]
+    shown = [c for c in cells(path, "code") if "check" not in c.metadata.get("tags", [])]
+    lines = [line for cell in shown for line in cell.source.splitlines()]
     return (
         len(text_of(path).split()) / 200
         + len([line for line in lines if line.strip()]) / 12
@@ -177,7 +179,7 @@ def test_the_twenty_questions_each_lead_to_a_section_of_a_notebook():
     assert [int(number) for number, _ in asked] == list(range(1, 21))
     lead_to = [re.findall(r"\(notebooks/(0\d)\w+\.ipynb#[^)]+\)", answer) for _, answer in asked]
     assert all(len(sections) == 1 for sections in lead_to)  # that they exist is tested above
-    assert {number for (number,) in lead_to} == {"01", "02", "03", "04", "05", "06"}
+    assert {number for (number,) in lead_to} == {"01", "02", "03", "04", "05", "06", "07"}
 
 
 def test_the_newest_version_in_the_changelog_is_the_package_s():
@@ -298,7 +300,7 @@ training.sgd, Search.results = sgd_until_stopped, results_until_stopped
 """
 
 
-@pytest.mark.parametrize("number", ["05", "08"])
+@pytest.mark.parametrize("number", ["05", "06", "08"])
 def test_a_notebook_goes_on_when_every_training_and_search_in_it_is_stopped(number, tmp_path):
     (path,) = (path for path in NOTEBOOKS if path.stem.startswith(number))
     notebook = nbformat.read(path, as_version=4)
@@ -308,10 +310,24 @@ def test_a_notebook_goes_on_when_every_training_and_search_in_it_is_stopped(numb
     assert "Interrupted after iteration 40 of " in nbformat.writes(notebook)
 
 
+@pytest.mark.parametrize("library", ["torch", "sklearn"])
+def test_the_same_network_in_another_library_runs_and_learns(library):
+    pytest.importorskip(library)
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith("06"))
+    blocks = re.findall(r"```python\n(.*?)```", text_of(path), re.DOTALL)
+    (code,) = (block for block in blocks if re.search(rf"^(from|import) {library}", block))
+    (X, y), (X_val, y_val) = course_utils.load_mnist(source="uci-digits")
+    names = {"X_fit": X, "y_fit": y, "X_val": X_val}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the page says that scikit-learn warns
+        exec(code, names)  # noqa: S102
+    assert course_utils.accuracy(names["answers"], y_val) > 0.7
+
+
 # questions to the reader
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:6], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=lambda path: path.stem)
 def test_a_notebook_asks_before_its_surprises_and_folds_the_answer(path):
     every = cells(path)
     asked, answered = tagged(path, "predict"), tagged(path, "answer")

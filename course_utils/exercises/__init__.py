@@ -13,7 +13,8 @@ from .notebook_01 import check_idx_array, check_idx_sizes, check_one_hot
 from .notebook_02 import check_cross_entropy, check_log_softmax, check_softmax
 from .notebook_03 import check_count_misclassified, check_deep_forward, check_forward
 from .notebook_04 import check_gradients, check_numerical_gradient, check_sigmoid_gradients
-from .notebook_05 import check_minibatches, check_momentum_step, check_sgd_step, check_train_epoch
+from .notebook_05 import check_minibatches, check_sgd_step, check_train_epoch
+from .notebook_06 import check_early_stop, check_momentum_epoch, check_momentum_step
 from .notebook_07 import check_accept, check_centred, check_confusion_matrix
 
 __all__ = [name for name in dir() if name.startswith("check_")]

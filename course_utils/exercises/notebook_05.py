@@ -1,4 +1,4 @@
-"""Notebook 05: minibatches, a step, momentum, and an epoch of training."""
+"""Notebook 05: a step, minibatches, and an epoch of training."""
 
 import copy
 from collections import namedtuple
@@ -87,30 +87,6 @@ def check_minibatches(X, y, batch_size, rng):
     for start in range(0, len(X), batch_size):
         batch = deck[start : start + batch_size]
         yield X[batch], y[batch]
-
-
-_Moved = namedtuple("_Moved", "W v")
-_W, _v, _grad = np.random.default_rng(0).normal(size=(3, 2, 4)).round(3)
-
-
-@check(
-    ("two numbers on their way", *np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 4.0]]), 0.1, 0.9),
-    ("a table", _W, _v, _grad, 0.0625, 0.625),
-    ("whole numbers", *np.array([[[1], [2]], [[3], [-1]], [[2], [5]]]), 0.25, 0.5),
-    ("the first step", _W, np.zeros_like(_v), _grad, 0.1, 0.9),
-)
-def check_momentum_step(W, v, grad, learning_rate, momentum):
-    """The new (W, v).
-
-    * grad -> * (1 - momentum) * grad -> The gradient was multiplied by 1 - momentum.
-    new_W = … -> new_v = momentum * v + grad; new_W = W - learning_rate * new_v
-        -> This is the other custom, with the rate in W = W - rate * v. Here the rate is in v.
-    W + new_v -> W + momentum * new_v -> The momentum was used twice, in W as well.
-    W + new_v -> W + momentum * new_v - learning_rate * grad -> W moved by Nesterov's rule, not by v.
-    """
-    new_v = momentum * v - learning_rate * grad
-    new_W = W + new_v
-    return _Moved(new_W, new_v)
 
 
 _Parameters = namedtuple("_Parameters", "W1 b1 W2 b2")
