@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 from course_utils import Network, data_path, exercises, load_mnist
 from course_utils.datasets import IDX_TYPES, find_mnist
 from course_utils.exercises import marking, slips
-from course_utils.functions import sigmoid, softmax
+from course_utils.functions import one_hot, sigmoid, softmax
 
 CHECKS = exercises.__all__
 each_check = pytest.mark.parametrize("name", CHECKS)
@@ -549,9 +549,9 @@ def test_without_a_known_mistake_the_difference_is_described(wanted, came, words
 
 WRAPPED = {
     "an array of two": ("check_momentum_step", np.stack),
-    "an array of two numbers": ("check_accept", np.array),
+    "an array of two numbers": ("check_interval", np.array),
     "a generator of two": ("check_momentum_step", iter),
-    "fractions": ("check_accept", lambda pair: tuple(Fraction(float(part)) for part in pair)),
+    "fractions": ("check_interval", lambda pair: tuple(Fraction(float(part)) for part in pair)),
     "a key more": ("check_gradients", lambda grads: grads | {"loss": 1.0}),
     "a masked array": ("check_softmax", np.ma.array),
 }
@@ -577,8 +577,8 @@ check_forward: return softmax(A1 @ W2 + b2)
     `A1` is not an argument: it comes from the notebook, with the shape (5, 20).
 check_forward: return softmax(sigmoid(X @ W1 + b1) @ W2.T)
     The shapes (2, 4) and (2, 4) met.
-check_accept: return 0.4, (probs.argmax(axis=1) == y).sum() / 17
-    Your function never uses `threshold`.
+check_interval: return 0.4, right.sum() / 17
+    Your function never uses `picks`.
 check_cross_entropy: for p, k in zip(probs, y): return -np.log(p[k]) / len(y)
     The loop ends early: a `return` stands inside it.
 check_idx_array: raise ValueError("too long")
@@ -624,10 +624,11 @@ def test_what_is_told_of(call, words):
 
 # a right answer in which one thing is another does not pass
 
-HARMLESS = """accept 10, centred 27, confusion_matrix 22, count_misclassified 13, cross_entropy 7,
-deep_forward 3, early_stop 21, forward 8, gradients 23, idx_array 10, idx_sizes 6, log_softmax 4,
-minibatches 23, momentum_epoch 19, momentum_step 2, numerical_gradient 15, one_hot 15, sgd_step 1,
-sigmoid_gradients 21, softmax 9, train_epoch 32"""  # of so many slips
+HARMLESS = """count_misclassified 13, cross_entropy 7, deep_forward 3, early_stop 21, forward 8,
+gradients 23, idx_array 10, idx_sizes 6, input_gradient 13, interval 10, log_softmax 4,
+minibatches 23, momentum_epoch 19, momentum_step 2, numerical_gradient 15, one_hot 15,
+reliability 20, sgd_step 1, shift_each 13, sigmoid_gradients 21, softmax 9,
+train_epoch 32"""  # of so many slips
 
 
 @each_check
@@ -637,7 +638,8 @@ def test_a_slip_in_the_solution_does_not_pass(name, monkeypatch):
     A vector is its own transpose, and lies in one row already. Whole numbers have no fractions; zeros
     that are written over may be anything. Another array has as many rows; a loop may call its number
     anything. Steps that do not need each other may change places. The softmax sees differences only,
-    and argmax or < the order. Indices may count from the end. The blank image is 0, whatever happens.
+    and argmax or < the order. Indices may count from the end. Zeros stay 0 when they are multiplied,
+    and the blank image is 0. Rows and columns that are both exchanged, and axes, too, are as they were.
     """
     harmless = dict(re.findall(r"(\w+) (\d+)", HARMLESS))
     monkeypatch.setattr(marking.Check, "_fault", lambda *args: "wrong")  # why is not asked here
@@ -660,22 +662,26 @@ def test_a_slip_in_the_solution_does_not_pass(name, monkeypatch):
 # what the solutions are for
 
 
-def test_the_solution_to_centred_brings_all_of_the_accuracy_back():
+def test_the_solution_to_the_input_gradient_fools_the_sample_network():
     network = Network.load(data_path("sample_weights.npz"))
     for source in ["uci-digits", *(["mnist"] if find_mnist() else [])]:
         _, (X, y) = load_mnist(source=source)
-        X, y = X[:2000], y[:2000]
-        middle = {"mnist": 14, "uci-digits": 13.5}[source]
-        images = X.reshape(-1, 28, 28)
-        ink = images.sum(axis=(1, 2))
-        for axis in (1, 2):
-            centres = images.sum(axis=axis) @ np.arange(28) / ink
-            assert abs(centres.mean() - middle) < 0.05
-        shifted = np.roll(images, 2, axis=2)
-        centred = np.array([folded("check_centred")(image, middle) for image in shifted])
-        before, after = (network.accuracy(x.reshape(-1, 784), y) for x in (shifted, centred))
-        assert before < network.accuracy(X, y) - 0.1
-        assert abs(after - network.accuracy(X, y)) < 0.001
+        X, y = X[:1000], y[:1000]
+        dX = folded("check_input_gradient")(X, one_hot(y), *network.params.values())
+        nudged = [np.clip(X + 0.1 * sign * np.sign(dX), 0, 1) for sign in (1, -1)]
+        against, along = (network.accuracy(x, y) for x in nudged)
+        assert against < 0.6
+        assert along > network.accuracy(X, y)
+
+
+def test_the_solution_to_the_interval_covers_the_true_share_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        right = rng.random(300) < 0.8
+        low, high = folded("check_interval")(right, rng.integers(0, 300, (200, 300)))
+        covered += low <= 0.8 <= high
+    assert 0.9 < covered / 200 < 0.99
 
 
 # the version for a class

@@ -15,6 +15,11 @@ from .notebook_03 import check_count_misclassified, check_deep_forward, check_fo
 from .notebook_04 import check_gradients, check_numerical_gradient, check_sigmoid_gradients
 from .notebook_05 import check_minibatches, check_sgd_step, check_train_epoch
 from .notebook_06 import check_early_stop, check_momentum_epoch, check_momentum_step
-from .notebook_07 import check_accept, check_centred, check_confusion_matrix
+from .notebook_07 import (
+    check_input_gradient,
+    check_interval,
+    check_reliability,
+    check_shift_each,
+)
 
 __all__ = [name for name in dir() if name.startswith("check_")]
