@@ -651,4 +651,15 @@ def test_the_numbers_of_the_page_are_those_of_the_benchmark():
     result = json.loads(benchmark.RESULT.read_text(encoding="utf-8"))
     page = benchmark.PAGE.read_text(encoding="utf-8")
     assert benchmark.with_tables(page, result) == page
-    assert result["evaluation"] == benchmark.evaluate(result["measured"])
+    e = result["evaluation"]
+    assert e == benchmark.evaluate(result["measured"])
+    one, two, dask = (e[way] for way in benchmark.WAYS)
+    last = e["plan"][-1]
+    for told in (
+        f"{one:.1f} / {two:.1f} = {one / two:.2f}, and {dask:.1f} / {two:.1f} = {dask / two:.2f}",
+        f"Two processes took {two / e['two processes, predicted'] - 1:.0%} longer",
+        f"two Dask workers {dask / e['two Dask workers, predicted'] - 1:.0%}",
+        f"The scheduler needs {last['the scheduler needs']:.0f} s",
+        f"takes {last['of that, the images']:.0f} s, more than the {last['at best']:.0f} s of",
+    ):
+        assert told.replace("%", " %") in " ".join(page.split())
