@@ -300,7 +300,7 @@ training.sgd, Search.results = sgd_until_stopped, results_until_stopped
 """
 
 
-@pytest.mark.parametrize("number", ["05", "06", "08"])
+@pytest.mark.parametrize("number", ["05", "06", "09"])
 def test_a_notebook_goes_on_when_every_training_and_search_in_it_is_stopped(number, tmp_path):
     (path,) = (path for path in NOTEBOOKS if path.stem.startswith(number))
     notebook = nbformat.read(path, as_version=4)

@@ -1,4 +1,4 @@
-"""The exercises of notebooks 01 to 07: each check tries an attempt and says what is wrong with it.
+"""The exercises of notebooks 01 to 09: each check tries an attempt and says what is wrong with it.
 
 A check takes the function that a learner has written, and returns a `Result`: its text is a tick, or
 which input went wrong, what was expected, what came and, where it is a known mistake, why. Teachers who
@@ -21,5 +21,6 @@ from .notebook_07 import (
     check_reliability,
     check_shift_each,
 )
+from .notebook_09 import check_expected_best, check_seed_interval, check_overrated
 
 __all__ = [name for name in dir() if name.startswith("check_")]
