@@ -21,6 +21,6 @@ from .notebook_07 import (
     check_reliability,
     check_shift_each,
 )
-from .notebook_09 import check_expected_best, check_seed_interval, check_overrated
+from .notebook_09 import check_expected_best, check_overrated, check_seed_interval
 
 __all__ = [name for name in dir() if name.startswith("check_")]
