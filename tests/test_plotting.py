@@ -195,7 +195,11 @@ def test_a_network_is_drawn_with_ten_dots_for_ten_numbers_and_says_how_many_more
 def test_what_a_unit_adds_up_is_drawn_as_three_pictures_each_with_its_own_scale():
     x, weights = np.linspace(0, 1, 784), np.linspace(-3, 2, 784)
     pictures = [ax.images[0] for ax in diagrams.plot_unit(x, weights).axes if ax.images]
-    assert all(picture.axes.get_title() and picture.colorbar for picture in pictures)
+    for picture in pictures:
+        assert picture.colorbar
+        assert picture.axes.get_title("left") + picture.axes.get_title(
+            "center"
+        )  # as the style says
     for picture, numbers in zip(pictures, (x, weights, x * weights), strict=True):
         np.testing.assert_array_equal(picture.get_array().ravel(), numbers)
     (_, ink), *signed = [picture.get_clim() for picture in pictures]
