@@ -6,30 +6,28 @@ not stored with the course.
 
     python data/make_recorded_run.py [FILE]
 
-MNIST is looked for and downloaded as everywhere in the course. On one machine, the same versions of
-NumPy and its BLAS write the same bytes each time.
+What train_sample_weights.py says of MNIST, and of the bytes that are written, is true here, too.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+from train_sample_weights import both_sets
 
-from course_utils import Network, load_mnist
+from course_utils import Network
 from course_utils.lab.network_view import NetworkView, one_of_each
 from course_utils.lab.network_view.recorder import record
 
 
 def main(path):
     """Train the network, save what a view was told of it to `path`, and print what it reaches."""
-    mnist, offline = load_mnist(source="mnist"), load_mnist(source="uci-digits")
-    X = np.concatenate([mnist.X_train, offline.X_train])
-    y = np.concatenate([mnist.y_train, offline.y_train])
+    mnist, offline, train = both_sets()
     test = mnist.X_test, mnist.y_test
     shown = one_of_each(offline.X_test, offline.y_test, offline.familiar.values())
     view = NetworkView(offline.X_test[shown], offline.y_test[shown])
     network = Network([784, 20, 10], rng=0)
-    record(view, network, (X, y), test, name="a recorded run", snapshots=40, epochs=5, rng=0)
+    record(view, network, train, test, name="a recorded run", snapshots=40, epochs=5, rng=0)
     view.save(path)
     print(f"{network.accuracy(*test):.4f} of MNIST's {len(test[1]):,} test images")
     read = network.predict(offline.X_test[shown]) == offline.y_test[shown]

@@ -16,11 +16,17 @@ import numpy as np
 from course_utils import Network, load_mnist, train
 
 
-def main(path):
-    """Train the network, print what it reaches, and save it to `path`."""
+def both_sets():
+    """Return MNIST, the offline digits, and the training images and labels of both together."""
     mnist, offline = load_mnist(source="mnist"), load_mnist(source="uci-digits")
     X = np.concatenate([mnist.X_train, offline.X_train])
     y = np.concatenate([mnist.y_train, offline.y_train])
+    return mnist, offline, (X, y)
+
+
+def main(path):
+    """Train the network, print what it reaches, and save it to `path`."""
+    mnist, offline, (X, y) = both_sets()
     network = Network([784, 50, 100, 10], activation="sigmoid", init="xavier", rng=0)
     rng = np.random.default_rng(0)
     for learning_rate in (0.5, 0.1):  # large steps first, then small ones to settle
