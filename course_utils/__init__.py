@@ -33,7 +33,6 @@ from .plotting import (
     plot_loss,
     plot_misclassified,
     plot_probabilities,
-    plot_weights,
     show,
     show_digits,
 )

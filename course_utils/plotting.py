@@ -1,8 +1,6 @@
 """Figures of data and of results, all in one style. Each is drawn on `ax`, which is returned."""
 
-import base64
-import html
-import io
+from html import escape
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -16,17 +14,14 @@ RIGHT, WRONG, MUTED = "#0072B2", "#D55E00", "#999999"  # blue, vermilion, grey
 
 
 def show(ax, alt):
-    """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it.
-
-    It is shown as HTML, the one form of a picture that keeps its description in every notebook.
-    """
-    from IPython.display import display  # here, as only notebooks need it
+    """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it."""
+    from IPython.core.pylabtools import print_figure  # here, as only notebooks need them
+    from IPython.display import display
 
     figure = ax if hasattr(ax, "add_subplot") else ax.figure  # only a figure has that method
-    png = io.BytesIO()
-    figure.savefig(png, format="png", bbox_inches="tight")
-    source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
-    picture = f'<img alt="{html.escape(alt)}" src="{source}">'
+    png = print_figure(figure, base64=True).strip()
+    # as HTML, the one form of a picture that keeps its description in every notebook
+    picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{png}">'
     display({"text/html": picture, "text/plain": repr(figure)}, raw=True)
     plt.close(figure)  # or the notebook would show it once more
 
@@ -157,27 +152,4 @@ def plot_confusion_matrix(y, y_pred, *, n_classes=None, ax=None):
     ax.figure.colorbar(image, ax=ax, label="mistakes")
     ax.set(xticks=range(n_classes), yticks=range(n_classes), xlabel="predicted", ylabel="label")
     ax.grid(visible=False)
-    return ax
-
-
-def plot_weights(W, *, columns=10, ax=None):
-    """Draw the weights (784, n_units) of the first layer as pictures.
-
-    Blue adds, red takes away (outlined where it is strong, for those who see the two alike).
-    """
-    pictures = _checks.pictures(np.asarray(W).T)
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)  # rounded up
-    # row of pictures, row of pixels, column of pictures, column of pixels; with a rim of one pixel
-    sheet = np.zeros((rows, 30, columns, 30))
-    for k, picture in enumerate(pictures):
-        sheet[k // columns, 1:29, k % columns, 1:29] = picture
-    sheet = sheet.reshape(rows * 30, columns * 30)
-    ax = new_axes(ax, figsize=(8, 8 * rows / columns + 0.4))
-    limit = float(np.quantile(np.abs(pictures), 0.995)) or 1.0  # not by a few that are extreme
-    image = ax.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit)
-    if sheet.min() < -limit / 2:
-        ax.contour(sheet, levels=[-limit / 2], colors="black", linewidths=0.7, linestyles="solid")
-    ax.figure.colorbar(image, ax=ax, label="weight")
-    ax.axis("off")
     return ax

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from course_utils import _checks
 from course_utils.plotting import RIGHT, STYLE, WRONG, new_axes
 
 PALE = "#DCEBF5"  # a blue that text can be read on
@@ -43,30 +44,25 @@ def plot_network(layer_sizes, *, ax=None):
 def plot_unit(x, weights):
     """Draw what a unit of the first layer adds up: pixels (784,), weights (784,), their products.
 
-    Each picture has a title and a colour bar of its own. Return the figure.
+    Each picture has a title and a colour bar of its own. What is strongly negative has an outline, for
+    those who see red and blue alike. Return the figure.
     """
+    pictures = _checks.pictures(np.stack([x, weights, x * weights]))
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(8, 3.5))
-    for ax, numbers, title in [
-        (axes[0], x, "pixels: the ink"),
-        (axes[1], weights, "weights of the unit"),
-        (axes[2], x * weights, "pixel × weight"),
-    ]:
+    titles = "pixels: the ink", "weights of the unit", "pixel × weight"
+    for ax, picture, title in zip(axes, pictures, titles, strict=True):
         signed = ax is not axes[0]
-        limit = np.abs(numbers).max() if signed else 1
-        image = ax.imshow(
-            numbers.reshape(28, 28),
-            cmap="RdBu" if signed else "gray_r",
-            vmin=-limit if signed else 0,
-            vmax=limit,
-        )
+        limit = np.abs(picture).max() if signed else 1
+        colors = "RdBu" if signed else "gray_r"
+        image = ax.imshow(picture, cmap=colors, vmin=-limit if signed else 0, vmax=limit)
         figure.colorbar(image, ax=ax, location="bottom", shrink=0.9)
         ax.set_title(title)
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
-        if signed and numbers.min() < -limit / 2:  # for those who see red and blue alike
-            levels, grid = [-limit / 2], numbers.reshape(28, 28)
-            ax.contour(grid, levels, colors="black", linewidths=0.7, linestyles="solid")
+        if signed and picture.min() < -limit / 2:
+            line = {"colors": "black", "linewidths": 0.7, "linestyles": "solid"}
+            ax.contour(picture, levels=[-limit / 2], **line)
     return figure
 
 
