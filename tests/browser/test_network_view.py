@@ -12,7 +12,7 @@ from scripted_digits import WAYS, write
 from course_utils import Network, data_path, load_mnist, sgd
 from course_utils.lab import network_view
 from course_utils.lab.drawing import rasterise, to_mnist_form
-from course_utils.lab.network_view import NetworkView
+from course_utils.lab.network_view import NetworkView, weights_of
 
 from .conftest import button, new_page
 
@@ -31,13 +31,6 @@ def digits():
     return X, y, X_test[first], y_test[first]
 
 
-def vector(network):
-    """Return all weights and then all biases, as the browser gets them."""
-    layers = range(1, len(network.layer_sizes))
-    arrays = [network.params[f"{name}{k}"] for name in "Wb" for k in layers]
-    return np.concatenate([array.ravel() for array in arrays]).astype("<f4")
-
-
 def record(view, network, digits, run=1, *, n=40, spoil=None, **options):
     """Train for `n` iterations, and tell `view` of every fourth; `spoil` is what becomes of the last."""
     X, y, *_ = digits
@@ -46,10 +39,10 @@ def record(view, network, digits, run=1, *, n=40, spoil=None, **options):
     about |= {"name": f"run {run}", "per_epoch": n // 2, "marks": marks}
     view.tell({"type": "run", "run": run, **about})
     steps = sgd(network, X, y, **{"learning_rate": 0.1, "batch_size": 32, "epochs": 2} | options)
-    weights, loss = vector(network), network.gradients(X, y)[0]
+    weights, loss = weights_of(network), network.gradients(X, y)[0]
     for iteration in range(n + 1):
         if iteration:
-            loss, weights = next(steps).loss, vector(network)
+            loss, weights = next(steps).loss, weights_of(network)
         if iteration == n and spoil is not None:
             weights, loss = weights * np.float32(spoil), None  # no number in JSON
         if iteration in marks:
@@ -106,7 +99,7 @@ def numbers(browser):
 def probabilities(numbers, network, X):
     """Bring images through a network in the browser."""
     about = {"layers": network.layer_sizes, "activation": network.activation}
-    text = base64.b64encode(vector(network).tobytes()).decode()
+    text = base64.b64encode(weights_of(network).tobytes()).decode()
     return numbers(
         """{
             const [about, text, images] = values;

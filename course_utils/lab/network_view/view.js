@@ -62,8 +62,7 @@ class Pad {
     const arrow = isSpace ? [0, 0] : ARROWS[event.key];
     if (this.pointer !== null || !arrow) return;
     event.preventDefault();
-    const from = this.cross ?? [0.5, 0.3];
-    this.cross = from.map((v, k) => limit(v + 0.04 * arrow[k], 0.04, 0.96));
+    this.cross = (this.cross ?? [0.5, 0.3]).map((v, k) => limit(v + 0.04 * arrow[k], 0.04, 0.96));
     if (isSpace && !this.isDown) return this.begin();
     this.isDown &&= !isSpace;
     if (this.isDown) this.write();
@@ -123,17 +122,19 @@ class View {
 
   constructor(model, el) {
     const { parts, make } = build(model.get("html"));
-    Object.assign(this, { model, parts, make, root: parts.node });
-    this.wantsGradients = model.get("backward");
+    Object.assign(this, { model, parts, make, wantsGradients: model.get("backward") });
+    this.root = parts.node;
     this.own = { label: null, image: null }; // what was drawn
     this.digits = this.buildDigits();
     this.shown = this.digits[0]; // or what was drawn
     this.pad = new Pad(parts.pad, () => this.drawn());
-    this.charts = ["loss", "errors"].map((kind) => new Chart(parts[kind], kind, this.seek));
+    this.charts = ["loss", "errors"].map((kind) => new Chart(make("chart").node, kind, this.seek));
+    parts.curves.prepend(...this.charts.map(({ node }) => node));
     // slots for the parts of a sum: those that add, and those that take away
     this.groups = [...parts.voices.children].map(({ children: [line, text] }) => {
-      line.append(...Array.from({ length: VOICES }, () => make("voice").node));
-      return { slots: [...line.children], text };
+      const slots = Array.from({ length: VOICES }, () => make("voice").node);
+      line.append(...slots);
+      return { slots, text };
     });
     this.root.classList.toggle("nv-trains", model.get("live"));
     el.append(this.root);
@@ -420,7 +421,8 @@ class View {
     const { label, found } = shown;
     const isBack = this.wantsGradients && shown !== own; // nobody knows what a drawing should be
     this.gradients = isBack ? backward(run, found, label) : null;
-    const unit = isBack ? label : Math.max(answerOf(found), 0);
+    this.answer = answerOf(found);
+    const unit = isBack ? label : Math.max(this.answer, 0);
     // another digit asks for the answer to it, and not for an output that was picked before
     if (this.pick?.layer === this.last && this.pick.shown !== shown) this.pick = null;
     this.picked = this.pick ?? { layer: this.last, unit };
@@ -437,10 +439,9 @@ class View {
   }
 
   drawInput() {
-    const { pad, shown } = this;
+    const { pad, shown, answer } = this;
     const { digit, undo, clear, spoken, gradient } = this.parts;
     const isOwn = shown === this.own;
-    const answer = answerOf(shown.found);
     pad.draw(shown.image, isOwn, this.colors);
     for (const each of this.digits) this.drawThumb(each);
     setText(digit, isOwn ? "Your digit" : `Test digit ${shown.label}`);
@@ -511,8 +512,7 @@ class View {
   }
 
   drawOutputs() {
-    const { found } = this.shown;
-    const { activations, sums } = found.at(-1);
+    const { activations, sums } = this.shown.found.at(-1);
     const gradients = this.gradients?.[this.last];
     const values = gradients ?? sums;
     const top = Math.max(largest(values), 1);
@@ -523,7 +523,7 @@ class View {
       bar.style.transform = `scaleX(${Math.sign(value) * shareOf(Math.abs(value), top) || 0})`;
       bar.classList.toggle("nv-minus", value < 0);
       output.style.setProperty("--share", shareOf(activations[k], 1));
-      output.classList.toggle("nv-answer", k === answerOf(found));
+      output.classList.toggle("nv-answer", k === this.answer);
       setText(output.querySelector("b"), share);
       setText(output.querySelector("small"), number);
       const gradient = gradients ? `, gradient ${number}` : "";
@@ -573,7 +573,7 @@ class View {
   }
 
   shareOfAnswer(unit) {
-    const answer = Math.max(answerOf(this.shown.found), 0);
+    const answer = Math.max(this.answer, 0);
     const { input, weight } = this.shown.found[1];
     return `for output ${answer} ${signed(input[unit] * weight(unit, answer))}`;
   }
