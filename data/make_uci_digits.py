@@ -3,7 +3,7 @@
 The source is the test part of the "Optical Recognition of Handwritten Digits" data set of UCI, which
 scikit-learn carries: images of 8×8 pixels, 0–16. They are enlarged by MNIST's own recipe: the
 digit, cut out along its edges, is fitted into 20×20 pixels without changing its proportions, and
-then placed so that its centre of mass is the centre of the 28×28 image.
+then placed so that its centre of mass is in row and column 14 of the 28×28 image.
 
     python -m pip install scikit-learn && python data/make_uci_digits.py [FOLDER]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from course_utils.lab.drawing import to_mnist_form
+from course_utils.lab.handwriting import to_mnist_form
 
 N_TRAIN = 1437
 

@@ -4,7 +4,7 @@
 ``explorers``     softmax and the learning rate, by sliders
 ``network_view``  a network as a live picture: look inside, go back in time, draw a digit
 ``playground``    train a network, watch it, stop it, compare (with ``live_run``, ``settings``)
-``drawing``       what the live picture does with strokes of a pen, in Python
+``handwriting``   strokes of a pen, in MNIST's form
 ``sweep``         many trainings at once, on this computer or a cluster (with ``pools``)
 ``search_panel``  a sweep beside the notebook
 """

@@ -3,6 +3,7 @@
 
 export const SIDE = 28; // pixels of an image
 export const PIXELS = SIDE * SIDE;
+const CENTRE = 14; // where MNIST has a digit's centre of mass, counted from 0
 
 const sumOf = (values) => values.reduce((sum, v) => sum + v, 0);
 export const limit = (v, low, high) => Math.min(Math.max(v, low), high);
@@ -139,7 +140,7 @@ export function rangeOfLoss(runs) {
   return { low: Math.max(low, 1e-6), high: Math.min(Math.max(3, ...first), 1000) };
 }
 
-// ---- a drawing in MNIST's form: as lab/drawing.py does it ------------------------------------------
+// ---- a drawing in MNIST's form: as lab/handwriting.py does it ------------------------------------------
 
 // An image is a list of lines here, and a line a list of ink. What has to be done to both sides of it
 // is done to its lines, and once more when it is turned, so that its columns are the lines.
@@ -214,11 +215,11 @@ function resample(lines, m) {
   );
 }
 
-/** Put paper around lines, so that there are 28 and the centre of mass of their ink is in the middle. */
+/** Put paper around lines, so that there are 28 and the centre of mass of their ink is in line 14. */
 function centre(lines) {
   const ink = lines.map(sumOf);
-  const middle = sumOf(ink.map((v, k) => v * (k + 0.5))) / sumOf(ink);
-  const top = limit(roundLikePython(SIDE / 2 - middle), 0, SIDE - lines.length);
+  const middle = sumOf(ink.map((v, k) => v * k)) / sumOf(ink);
+  const top = limit(roundLikePython(CENTRE - middle), 0, SIDE - lines.length);
   const paper = lines[0].map(() => 0);
   return Array.from({ length: SIDE }, (_, k) => lines[k - top] ?? paper);
 }

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 SIDE, FITTED = 28, 20  # pixels: of MNIST's images, and of the square that a digit is fitted into
+CENTRE = 14  # the row and the column of the centre of mass, where the first pixel is number 0
 
 
 def to_mnist_form(image):
@@ -11,7 +12,8 @@ def to_mnist_form(image):
 
     This is the recipe of MNIST's makers: the digit is cut out along its edges, enlarged or reduced
     until it fits into 20×20 pixels, with its proportions kept, and placed so that the centre of
-    mass of its ink is the centre of the image. Ink is 0 for paper and at most 1, or 255 in integers.
+    mass of its ink is in row and column 14, counted from 0, as in MNIST: half a pixel below and to
+    the right of the middle. Ink is 0 for paper and at most 1, or 255 in integers.
     All is 0 if there is no ink. Raises ValueError if `image` is not a grey image in that range.
     """
     ink = _as_bytes(image)
@@ -49,12 +51,12 @@ def _as_bytes(image):
 
 
 def _start(ink):
-    """Return where along one side the digit starts, so that its centre of mass is in the middle.
+    """Return where along one side the digit starts, so that its centre of mass is at `CENTRE`.
 
     A digit whose ink is all at one end would stick out; it is moved back in.
     """
-    centre = ink @ np.arange(0.5, len(ink)) / ink.sum()
-    return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - len(ink)))
+    centre = ink @ np.arange(len(ink)) / ink.sum()
+    return int(np.clip(round(CENTRE - centre), 0, SIDE - len(ink)))
 
 
 def rasterise(strokes, width, *, side=280):
