@@ -183,6 +183,12 @@ def has_figure(cell):
     return any("text/html" in output.get("data", {}) for output in cell["outputs"])
 
 
+def without_docstring_of_module(app, what, name, obj, options, lines):
+    """Take away what stands on the page already."""
+    if what == "module":
+        lines.clear()
+
+
 def write_formula(translator, node):
     """Write a formula as MathML, which browsers draw and screen readers read."""
     # `\dots` has another name in docutils; a function and its argument stand apart
@@ -199,3 +205,4 @@ def setup(app):
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("config-inited", gather)
     app.connect("source-read", prepare)
+    app.connect("autodoc-process-docstring", without_docstring_of_module)
