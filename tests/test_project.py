@@ -24,6 +24,7 @@ COMMANDS = [
     "python -m pip install -e . && jupyter lab notebooks/01_data_loading.ipynb",
     'python -m pip install -e ".[test]" && pytest',
     "jupyter nbconvert --to html --template classic --execute --output-dir html notebooks/*.ipynb",
+    'python -m pip install -e ".[site]" && sphinx-build -W website build/site',
 ]
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
