@@ -8,6 +8,9 @@ import json
 import os
 import re
 import shutil
+from base64 import b64decode
+from hashlib import sha256
+from html import unescape
 from importlib.resources import files as files_of
 from pathlib import Path
 
@@ -27,6 +30,8 @@ REPOSITORY = os.environ.get("COURSE_REPOSITORY", "")
 
 # What is taken from the project. The links to Python files become downloads.
 GATHERED = ["*.md", "data/*.md", "notebooks/*.ipynb", "notebooks/images/*", "course_utils/**/*.py"]
+
+LAZY = 'loading="lazy"'  # fetched when it comes into sight, which on paper it never does
 
 # Where links into README.md lead, whose parts are on several pages.
 MOVED = {
@@ -85,7 +90,9 @@ if REPOSITORY:
         "colab_url": "https://colab.research.google.com",
     }
 
-copybutton_selector = "div.cell_input pre, div[class*=highlight-]:not(.cell_output *) > .highlight pre"
+copybutton_selector = (
+    "div.cell_input pre, div[class*=highlight-]:not(.cell_output *) > .highlight pre"
+)
 linkcheck_ignore = [r"https://HUB/", r"http://127\.0\.0\.1"]
 
 
@@ -125,6 +132,12 @@ def prepare(app, name, content):
     if name.startswith("notebooks/"):
         notebook = json.loads(text)
         prepare_notebook(notebook, name.removeprefix("notebooks/")[:2], to_print)
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", ()):
+                if html := "".join(output.get("data", {}).get("text/html", "")):
+                    made = Path(app.outdir, "made")
+                    html = html.replace(LAZY, "") if to_print else in_files(html, made)
+                    output["data"]["text/html"] = html
         text = json.dumps(notebook, ensure_ascii=False)
     content[0] = with_links(text)
 
@@ -177,6 +190,23 @@ def prepare_notebook(notebook, number, to_print):
         if shown:
             shown["code_prompt_hide"] = shown["code_prompt_show"].replace("Show", "Hide")
             cell["metadata"]["mystnb"] = shown
+
+
+def in_files(html, folder):
+    """Put the figures and frames of an output into files, which a browser fetches when it needs them."""
+
+    def write(content, suffix):
+        path = folder / (sha256(content).hexdigest()[:16] + suffix)
+        path.write_bytes(content)
+        return f'src="../made/{path.name}"'
+
+    def figure(found):
+        content = b64decode(found[1])
+        width, height = (int.from_bytes(content[k : k + 4], "big") for k in (16, 20))  # of a PNG
+        return f'{write(content, ".png")} {LAZY} width="{width}" height="{height}"'
+
+    html = re.sub(r'src="data:image/png;base64,([^"]+)"', figure, html)
+    return re.sub(r'srcdoc="([^"]+)"', lambda m: write(unescape(m[1]).encode(), ".html"), html)
 
 
 def has_figure(cell):

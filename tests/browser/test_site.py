@@ -121,7 +121,9 @@ def faults(site, open_page, axe):
             for width, scheme in [(1280, "light"), (390, "light"), (390, "dark"), (1280, "dark")]:
                 page.set_viewport_size({"width": width, "height": 900})
                 page.emulate_media(color_scheme=scheme)
-                page.wait_for_function("(s) => document.documentElement.dataset.theme === s", arg=scheme)
+                page.wait_for_function(
+                    "(s) => document.documentElement.dataset.theme === s", arg=scheme
+                )
                 if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                     found.append(f"{wide} pixels wide at {width}")
                 if source and width == 1280:
