@@ -50,6 +50,8 @@ class Network:
     params : dict of ndarray
         ``{"W1": (784, 20), "b1": (20,), "W2": (20, 10), "b2": (10,)}``.
 
+    Examples
+    --------
     >>> Network([784, 20, 10])
     Network([784, 20, 10], activation='relu'): 15,910 parameters, float32
     """

@@ -24,6 +24,7 @@ COMMANDS = [
     "python -m pip install -e . && jupyter lab notebooks/01_data_loading.ipynb",
     'python -m pip install -e ".[test]" && pytest',
     "jupyter nbconvert --to html --template classic --execute --output-dir html notebooks/*.ipynb",
+    'python -m pip install -e ".[site]" && sphinx-build -W website build/site',
 ]
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -67,7 +68,8 @@ def test_conda_installs_what_pip_installs_each_for_a_reason_and_from_a_lower_bou
         assert line == "  - pip:" or re.search(r" # \w.{10,}", line), line
     extras = pyproject()["optional-dependencies"].values()
     for requirement in itertools.chain(pyproject()["dependencies"], *extras):
-        assert re.fullmatch(r"[a-z0-9-]+>=[0-9.]+(,<[0-9.]+)?", requirement), requirement
+        form = r"[a-z0-9-]+>=[0-9.]+(,<[0-9.]+)?|course-utils\[site\]"
+        assert re.fullmatch(form, requirement), requirement
 
 
 def test_the_workflow_runs_the_checks_everywhere_by_pinned_actions():
@@ -82,7 +84,7 @@ def test_the_workflow_runs_the_checks_everywhere_by_pinned_actions():
     assert {"ubuntu-latest", "windows-latest", "macos-latest", "macos-15-intel"} == {*matrix["os"]}
     for name in ("checks", "lower-bounds", "pre-releases"):
         assert "bash .ci/run" in [step.get("run") for step in jobs[name]["steps"]]
-    for action in re.findall(r"uses: (.+)", workflow):
+    for action in re.findall(r"uses: (.+)", workflow + read(".github/workflows/site.yml")):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
