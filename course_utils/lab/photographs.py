@@ -30,7 +30,8 @@ def open_grey(source):
     elif image.mode in ("1", "LAB", "HSV"):
         image = image.convert("RGB")
     image.thumbnail((ENOUGH, ENOUGH), reducing_gap=2)
-    with suppress(Exception):  # what a camera says may be broken, and the photograph all right
+    # what a camera says may be broken, and the photograph all right
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):
         image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA"):
         white = Image.new("RGBA", image.size, "white")
