@@ -21,6 +21,7 @@ from .notebook_07 import (
     check_reliability,
     check_shift_each,
 )
+from .notebook_08 import check_dead_units, check_running_mean, check_speaker
 from .notebook_09 import check_expected_best, check_overrated, check_seed_interval
 
 __all__ = [name for name in dir() if name.startswith("check_")]

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -140,8 +141,13 @@ def test_drawings_get_mnist_s_form_and_are_read(numbers):
         for digit in range(10):
             strokes, width = write(digit, way)
             found = numbers("[...n.mnistForm(values[0], values[1])]", strokes, width)
-            form = to_mnist_form(rasterise(strokes, width)).ravel()
-            assert np.abs(found - form).max() <= 8 / 255, (digit, way)
+            form = to_mnist_form(rasterise(strokes, width))
+            image = np.reshape(found, form.shape)
+            centre = [(index * image).sum() / image.sum() for index in np.indices(form.shape)]
+            np.testing.assert_allclose(centre, 14, atol=0.51)
+            # of an upright 1 it can be between two pixels, and the last digits decide for one of them
+            shifted = [np.roll(form, by, axis=(0, 1)) for by in product((-1, 0, 1), repeat=2)]
+            assert min(np.abs(image - near).max() for near in shifted) <= 8 / 255, (digit, way)
             right += int(np.argmax(probabilities(numbers, network, [found])) == digit)
     assert right >= 29
     assert numbers("n.mnistForm([], 0.1)") is None
