@@ -10,7 +10,11 @@ _steps = np.linspace(0.05, 0.95, 19)
 
 
 @check(
-    ("six values, three thresholds", np.array([0, 0, 1, 1, 8, 9]) / 10, np.array([0.05, 0.4, 0.85])),
+    (
+        "six values, three thresholds",
+        np.array([0, 0, 1, 1, 8, 9]) / 10,
+        np.array([0.05, 0.4, 0.85]),
+    ),
     (
         "few dark ones",
         np.array([0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.9]),
@@ -35,8 +39,10 @@ def check_otsu(values, thresholds):
     above.sum() * (~above).sum() * gap**2 -> gap**2
         -> The sizes are missing: multiply by how many there are in each group.
     return thresholds… -> return between.argmax() -> This is its place. Asked for is the threshold.
-    return thresholds… -> return between.max() -> This is how far apart the groups are, not the threshold.
-    return thresholds… -> return thresholds[between.argmin()] -> This is the worst threshold, not the best.
+    return thresholds… -> return between.max()
+        -> This is how far apart the groups are, not the threshold.
+    return thresholds… -> return thresholds[between.argmin()]
+        -> This is the worst threshold, not the best.
     return thresholds… -> return values.mean() -> This is the mean of all values.
     """
     between = np.zeros(len(thresholds))
@@ -121,14 +127,17 @@ def check_centre(ink):
 _line = np.array([[10, 30, 40, 50], [12, 31, 5, 20], [8, 29, 70, 85]])
 _two = np.array([[60, 80, 5, 20], [10, 30, 40, 55], [10, 32, 5, 20], [61, 79, 42, 55]])
 _climbing = np.array([[50 - 9 * k, 70 - 9 * k, 30 * k, 30 * k + 20] for k in range(6)])
-_sheet = np.concatenate([_climbing, _climbing + [60, 60, 7, 7]])
+_sheet = np.concatenate([_climbing, _climbing + np.array([60, 60, 7, 7])])
 
 
 @check(
     ("three in a row", _line),
     ("two rows of two", _two),
     ("a single box", _line[:1]),
-    ("the left one lies lower, and yet in the same row", np.array([[10, 30, 60, 80], [18, 38, 5, 25]])),
+    (
+        "the left one lies lower, and yet in the same row",
+        np.array([[10, 30, 60, 80], [18, 38, 5, 25]]),
+    ),
     ("a column of three", np.array([[70, 90, 12, 30], [5, 25, 14, 30], [40, 60, 10, 30]])),
     ("boxes that only touch", np.array([[30, 50, 10, 20], [10, 30, 40, 60]])),
     ("a small one at the foot of a high one", np.array([[40, 50, 60, 70], [10, 50, 5, 30]])),
@@ -143,7 +152,8 @@ def check_reading_order(boxes):
     """The numbers of the boxes: row by row, each row from left to right.
 
     return np… -> return np.argsort(boxes[:, 2]) -> It goes from left to right, over all rows at once.
-    return np… -> return np.argsort(boxes[:, 0]) -> It goes by the upper edge only. A row goes from left to right.
+    return np… -> return np.argsort(boxes[:, 0])
+        -> It goes by the upper edge only. A row goes from left to right.
     return np… -> return np.lexsort((boxes[:, 2], boxes[:, 0]))
         -> It goes by the upper edge only. A row goes from left to right.
     rows[int(np.argmax(shared))].append(k) -> rows[0].append(k)

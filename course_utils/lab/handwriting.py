@@ -8,11 +8,12 @@ the steps in between by hand.
 from itertools import combinations
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 from PIL import Image
 from scipy import ndimage
 
-from ..plotting import RIGHT, WRONG, new_axes
+from ..plotting import RIGHT, STYLE, WRONG, new_axes
 from .photographs import open_grey
 from .strokes import rasterise as rasterise  # drawn here, and brought to MNIST's form below
 
@@ -306,7 +307,7 @@ def plot_answers(image, boxes, probs, *, doubt=0.9, ax=None):
     """
     height, width = np.shape(image)
     ax = new_axes(ax, figsize=(8, max(1.5, 8 * height / width)))
-    ax.imshow(image, cmap="gray" if np.asarray(image).dtype == np.uint8 else "gray_r")
+    _draw_sheet(ax, image)
     for (rows, columns), p in zip(boxes, probs, strict=True):
         sure, corner = p.max() >= doubt, (columns.start, rows.start)
         color = RIGHT if sure else WRONG
@@ -314,5 +315,25 @@ def plot_answers(image, boxes, probs, *, doubt=0.9, ax=None):
         ax.add_patch(box)
         text = f"{p.argmax()}" if sure else f"{p.argmax()}?"
         ax.annotate(text, corner, (0, 1), textcoords="offset points", color=color, size=12)
-    ax.axis("off")
     return ax
+
+
+def plot_sheets(images, titles):
+    """Draw sheets (h, w) side by side, and return the figure: photographs in grey, ink on white.
+
+    Photographs are uint8, 0 for black; ink is floats, or True and False, with 0 for paper.
+    """
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, len(images), figsize=(9, 7.5 / len(images)), squeeze=False)
+    for ax, image, title in zip(axes[0], images, titles, strict=True):
+        _draw_sheet(ax, image)
+        ax.set_title(title)
+    return figure
+
+
+def _draw_sheet(ax, image):
+    photograph = np.asarray(image).dtype == np.uint8
+    ax.imshow(
+        image, cmap="gray" if photograph else "gray_r", vmin=0, vmax=255 if photograph else None
+    )
+    ax.axis("off")

@@ -24,6 +24,21 @@ def rasterise(strokes, width, *, side=280):
     return image
 
 
+def side_by_side(signs, *, gap=0.02, side=500):
+    """Draw signs in a row, as `rasterise` does: an image (0.4 `side`, `side`) of ink 0–1.
+
+    A sign is a list of strokes in a box that is one wide and one high. The box becomes a fifth of the
+    side wide and high; `gap` is the share of the side between two boxes.
+    """
+    size, margin = 0.2, 0.1
+    strokes = [
+        [(margin + k * (size + gap) + size * x, margin + size * y) for x, y in stroke]
+        for k, sign in enumerate(signs)
+        for stroke in sign
+    ]
+    return rasterise(strokes, 0.016, side=side)[: round((2 * margin + size) * side)]
+
+
 def _draw_line(image, start, end, radius):
     """Add the line from one point (x, y), in pixels, to another to the image."""
     margin = radius + 1  # only pixels this near can get ink
