@@ -27,6 +27,11 @@ _steps = np.linspace(0.05, 0.95, 19)
     ),
     ("a value just at a threshold", np.array([0.2, 0.5, 0.5, 0.9]), np.array([0.3, 0.5, 0.6])),
     ("two thresholds as good", np.array([0.2, 0.2, 0.8, 0.8]), np.array([0.1, 0.4, 0.6])),
+    (
+        "light groups",
+        np.array([0.9, 0.9, 0.9, 0.9, 0.92, 0.95, 0.97, 1.0]),
+        np.array([0.91, 0.94, 0.96, 0.98]),
+    ),
     ("one group is empty", np.array([0.3, 0.35, 0.4]), np.array([0.1, 0.37, 0.9])),
     ("an image", np.array([[0.1, 0.8, 0.1], [0.2, 0.9, 0.1]]), np.array([0.15, 0.5, 0.85])),
     ("340 values, 19 thresholds", _paper, _steps),
@@ -35,8 +40,8 @@ _steps = np.linspace(0.05, 0.95, 19)
 def check_otsu(values, thresholds):
     """The threshold that sets the two groups furthest apart.
 
-     * gap**2 -> * abs(gap) -> The gap counts squared.
-    above.sum() * (~above).sum() * gap**2 -> gap**2
+    gap**2 -> abs(gap) -> The gap counts squared.
+    len(low) * len(high) * gap**2 -> gap**2
         -> The sizes are missing: multiply by how many there are in each group.
     return thresholds… -> return between.argmax() -> This is its place. Asked for is the threshold.
     return thresholds… -> return between.max()
@@ -47,10 +52,10 @@ def check_otsu(values, thresholds):
     """
     between = np.zeros(len(thresholds))
     for i, threshold in enumerate(thresholds):
-        above = values > threshold
-        if above.any() and not above.all():
-            gap = values[above].mean() - values[~above].mean()
-            between[i] = above.sum() * (~above).sum() * gap**2
+        low, high = values[values <= threshold], values[values > threshold]
+        if len(low) and len(high):
+            gap = high.mean() - low.mean()
+            between[i] = len(low) * len(high) * gap**2
     return thresholds[between.argmax()]
 
 
@@ -81,8 +86,6 @@ def check_box(mask):
         -> The order is top, bottom, left, right.
     return rows… -> return rows[0], rows[-1] + 1 - rows[0], columns[0], columns[-1] + 1 - columns[0]
         -> These are height and width. Asked for is where it ends.
-    .any(axis=1) -> .all(axis=1) -> A row counts if *any* pixel of it is true, not only if all are.
-    .any(axis=0) -> .all(axis=0) -> A column counts if *any* pixel of it is true, not only if all are.
     """
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
