@@ -29,7 +29,7 @@ class PhotoReader(widgets.VBox):
     def __init__(self, network, *, pen=None, doubt=0.9):
         self.network, self.pen, self.doubt, self.answers = network, pen, doubt, []
         self.upload = widgets.FileUpload(
-            accept="image/*", description="Choose a photograph", layout={"width": "auto"}
+            accept="image/*", description="Choose a photograph", layout={"width": "16em"}
         )
         self.upload.observe(self._take, "value")
         self.status, self.sheet, self.forms = (widgets.HTML() for _ in range(3))
