@@ -643,7 +643,7 @@ deep_forward 3, early_stop 21, expected_best 17, forward 8, gradients 23, idx_ar
 idx_sizes 6, input_gradient 13, interval 10, log_softmax 4, minibatches 23,
 momentum_epoch 19, momentum_step 2, numerical_gradient 15, one_hot 15, otsu 32,
 overrated 5, reading_order 63, reliability 20, running_mean 23, seed_interval 11,
-sgd_step 1, shift_each 13, sigmoid_gradients 21, softmax 9, speaker 28, train_epoch 32"""  # of so many slips
+sgd_step 1, shift_each 13, sigmoid_gradients 21, softmax 9, speaker 28, train_epoch 32"""  # slips
 
 
 @each_check

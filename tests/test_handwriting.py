@@ -23,6 +23,7 @@ from course_utils.lab.handwriting import (
     otsu,
     pen_width,
     plot_answers,
+    plot_sheets,
     rasterise,
     read_photo,
     read_sheet,
@@ -30,6 +31,7 @@ from course_utils.lab.handwriting import (
     remove_background,
     to_mnist_form,
 )
+from course_utils.lab.strokes import side_by_side
 
 
 @pytest.fixture(scope="module")
@@ -460,3 +462,21 @@ def test_a_changed_file_is_read_or_refused(data):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ValueError):
         find_digits(read_photo(bytes(file)))
+
+
+def test_signs_lie_side_by_side():
+    bar = [[(0.5, 0.0), (0.5, 1.0)]]
+    image = side_by_side([bar, bar, bar], gap=0.05)
+    assert image.shape == (200, 500)
+    columns = np.flatnonzero(image[100] > 0.5)
+    np.testing.assert_allclose(columns.mean(), 500 * (0.1 + 0.25 + 0.1) - 0.5, atol=0.01)
+    assert len(find_digits(image)[0]) == 3
+
+
+def test_sheets_are_drawn_side_by_side_photographs_in_grey_and_ink_on_white():
+    photograph = np.full((20, 30), 100, np.uint8)
+    figure = plot_sheets([photograph, photograph / 255, photograph > 0], ["a", "b", "c"])
+    images = [ax.images[0] for ax in figure.axes]
+    assert [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes] == ["a", "b", "c"]
+    assert [image.get_cmap().name for image in images] == ["gray", "gray_r", "gray_r"]
+    assert images[0].get_clim() == (0, 255), "pale ink stays pale"
