@@ -1,4 +1,4 @@
-"""A photograph that is chosen in notebook 10 is read: boxes and answers, or a word about what is wrong."""
+"""A photograph that is chosen in notebook 10 is read: boxes and answers, or a word on what is wrong."""
 
 import json
 import re
