@@ -171,7 +171,7 @@ def files_in(folder):
 
 
 def data_path(name):
-    """Return the path of "sample_weights.npz" or of the folder "uci-digits", which the course ships."""
+    """Return the path of a file or folder that the course ships, such as "sample_weights.npz"."""
     here = Path(__file__).resolve().parent
     for folder in (here.parent / "data", here / "data"):  # in a checkout; once installed
         if (folder / name).exists():

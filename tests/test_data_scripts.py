@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from idx_files import contents, unpacked
+from PIL import Image
+from scipy.ndimage import center_of_mass
 
 import course_utils
 from course_utils import Network, data_path, load_mnist
+from course_utils.lab.augmentation import vary, vary_pen
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = PROJECT / "data"
@@ -60,6 +63,84 @@ def test_training_script_still_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("few: ") == 2
 
 
+# the weights for photographs, and the sheets
+
+
+def test_weights_for_photographs_are_a_784_200_100_10_relu_network_and_small():
+    network = Network.load(data_path("handwriting_weights.npz"))
+    assert network.layer_sizes == [784, 200, 100, 10]
+    assert network.activation == "relu"
+    assert {array.dtype for array in network.params.values()} == {np.dtype(np.float32)}
+    assert data_path("handwriting_weights.npz").stat().st_size < 400_000
+
+
+def test_they_read_offline_digits_also_where_they_are_moved():
+    network = Network.load(data_path("handwriting_weights.npz"))
+    digits = load_mnist(source="uci-digits")
+    assert network.accuracy(digits.X_test, digits.y_test) > 0.98
+    moved = np.roll(digits.X_test.reshape(-1, 28, 28), (2, -2), axis=(1, 2)).reshape(-1, 784)
+    assert network.accuracy(moved, digits.y_test) > 0.94
+
+
+def test_their_training_script_still_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(DATA)
+    script = import_module("train_own_handwriting")
+    whole = load_mnist(source="uci-digits")
+    few = replace(whole, X_train=whole.X_train[:10], y_train=whole.y_train[:10], source="few")
+    sets = few, few, (few.X_train, few.y_train)
+    monkeypatch.setattr(script, "both_sets", lambda: sets)
+    script.main(tmp_path / "weights.npz", epochs=2)
+    made = Network.load(tmp_path / "weights.npz")
+    assert made.layer_sizes == [784, 200, 100, 10]
+    assert capsys.readouterr().out.count("few: ") == 4
+
+
+def test_varied_digits_differ_each_time_and_stay_digits():
+    X = load_mnist(source="uci-digits").X_test[:50]
+    before = X.copy()
+    one, other = vary(X, np.random.default_rng(0)), vary(X, np.random.default_rng(1))
+    np.testing.assert_array_equal(vary(X, np.random.default_rng(0)), one)
+    np.testing.assert_array_equal(X, before)
+    assert one.shape == X.shape
+    assert one.dtype == np.float32
+    assert 0 <= one.min() < one.max() <= 1
+    assert (np.abs(one - other).max(axis=1) > 0.1).all()
+    still = {"shift": 0, "turn": 0, "scale": 0, "slant": 0, "pen": 0}
+    np.testing.assert_allclose(vary(X, np.random.default_rng(0), **still), X, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [{"shift": 2}, {"turn": 15}, {"scale": 0.3}, {"slant": 0.3}])
+def test_each_way_to_vary_changes_a_digit_and_keeps_where_its_middle_is(change):
+    still = {"shift": 0, "turn": 0, "scale": 0, "slant": 0, "pen": 0}
+    image = np.zeros((1, 28, 28), np.float32)
+    image[0, 8:21, 11:18] = 1  # around row and column 14
+    changed = vary(np.repeat(image, 20, axis=0), np.random.default_rng(0), **still | change)
+    assert (changed != image.reshape(1, -1)).any(axis=1).all()
+    middles = np.array([center_of_mass(x.reshape(28, 28)) for x in changed])
+    assert np.abs(middles - 14).max() < change.get("shift", 0) + 0.1
+
+
+def test_a_bolder_pen_adds_ink_and_a_thinner_one_takes_some():
+    image = np.zeros((100, 28, 28), np.float32)
+    image[:, 6:23, 12:17] = 1
+    ink = image[0].sum()
+    vary_pen(image, np.random.default_rng(0))
+    assert {*np.sign(image.sum(axis=(1, 2)) - ink)} == {-1, 1}
+
+
+def test_script_makes_the_same_sheets_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(DATA)
+    script = import_module("make_sheets")
+    monkeypatch.setattr(script, "SHEETS", dict(list(script.SHEETS.items())[:1]))
+    script.main(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size < 200_000
+        made, stored = (
+            np.asarray(Image.open(p), float) for p in (path, DATA / "photos" / path.name)
+        )
+        assert np.abs(made - stored).mean() < 2  # another version may round and pack otherwise
+
+
 # installed
 
 
@@ -79,7 +160,9 @@ def test_wheel_holds_the_package_and_its_data(wheel):
     package = (path for path in (PROJECT / "course_utils").rglob("*") if path.is_file())
     modules = {p.relative_to(PROJECT).as_posix() for p in package if p.parent.name != "__pycache__"}
     digits = {f"course_utils/data/uci-digits/{name}": data for name, data in STORED.items()}
-    assert names == {*modules, *digits, "course_utils/data/sample_weights.npz"}
+    weights = {f"course_utils/data/{path.name}" for path in DATA.glob("*.npz")}
+    photos = {f"course_utils/data/photos/{path.name}" for path in (DATA / "photos").iterdir()}
+    assert names == {*modules, *digits, *weights, *photos}
     assert {name: wheel.read(name) for name in digits} == digits
     (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     assert f"\nVersion: {course_utils.__version__}\n" in wheel.read(metadata).decode()

@@ -123,7 +123,7 @@ def test_the_readme_lists_the_notebooks_with_their_minutes():
     assert list(places) == [f"notebooks/{path.name}" for path in NOTEBOOKS]
     for path, n in zip(NOTEBOOKS, said, strict=True):
         assert f"about {n} minutes" in cells(path)[0].source
-        if path.stem < "08":  # in the playground, most of the time is the reader's own
+        if path.stem[:2] not in ("08", "09"):  # most of their time is the reader's own
             assert abs(int(n) - minutes(path)) <= 5, f"{path}: it is {minutes(path):.0f} minutes"
 
 
@@ -331,7 +331,7 @@ def test_the_same_network_in_another_library_runs_and_learns(library):
 # questions to the reader
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:7], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS[:7], NOTEBOOKS[9]], ids=lambda path: path.stem)
 def test_a_notebook_asks_before_its_surprises_and_folds_the_answer(path):
     every = cells(path)
     asked, answered = tagged(path, "predict"), tagged(path, "answer")

@@ -121,7 +121,9 @@ def write_font(path):
     font = subset.load_font(files_of("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf", options)
     part = subset.Subsetter(options)
     italic = "".join(map(chr, range(0x1D434, 0x1D468)))  # as MathML draws single letters
-    part.populate(text=f"{ascii_letters}{digits}{punctuation}{italic}αβγδεηθλμπσ∂∇∑∏√∞·×÷−±≤≥≠≈→←…⋯⋅′")
+    part.populate(
+        text=f"{ascii_letters}{digits}{punctuation}{italic}αβγδεηθλμπσ∂∇∑∏√∞·×÷−±≤≥≠≈→←…⋯⋅′"
+    )
     part.subset(font)
     subset.save_font(font, path, options)
 

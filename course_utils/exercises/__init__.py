@@ -1,4 +1,4 @@
-"""The exercises of notebooks 01 to 09: each check tries an attempt and says what is wrong with it.
+"""The exercises of notebooks 01 to 10: each check tries an attempt and says what is wrong with it.
 
 A check takes the function that a learner has written, and returns a `Result`: its text is a tick, or
 which input went wrong, what was expected, what came and, where it is a known mistake, why. Teachers who
@@ -23,5 +23,6 @@ from .notebook_07 import (
 )
 from .notebook_08 import check_dead_units, check_running_mean, check_speaker
 from .notebook_09 import check_expected_best, check_overrated, check_seed_interval
+from .notebook_10 import check_box, check_centre, check_otsu, check_reading_order
 
 __all__ = [name for name in dir() if name.startswith("check_")]
