@@ -31,6 +31,7 @@ REPOSITORY = os.environ.get("COURSE_REPOSITORY", "")
 
 # What is taken from the project. The links to Python files become downloads.
 GATHERED = ["*.md", "data/*.md", "notebooks/*.ipynb", "notebooks/images/*", "course_utils/**/*.py"]
+GATHERED += ["benchmarks/results/*.txt", "data/photos/*.txt"]
 
 LAZY = 'loading="lazy"'  # fetched when it comes into sight, which on paper it never does
 
