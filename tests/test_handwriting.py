@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scripted_digits import WAYS, write
@@ -32,6 +33,12 @@ from course_utils.lab.handwriting import (
     to_mnist_form,
 )
 from course_utils.lab.strokes import side_by_side
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +423,12 @@ NO_DIGITS = {
     "a frame": np.pad(np.full((300, 400), 0.9), 30),
     "specks": np.where(rng.random((300, 400)) < 0.001, 0.1, 0.9),
 }
+
+
+@pytest.mark.parametrize("shape", [(2000, 1), (1, 2000), (300, 400)])
+def test_a_sheet_of_any_shape_is_a_figure_of_a_usual_size(shape):
+    figure = plot_answers(np.zeros(shape), [], np.zeros((0, 10))).figure
+    assert 1 < figure.get_size_inches().min() < figure.get_size_inches().max() < 13
 
 
 @pytest.mark.parametrize("name", NO_DIGITS)

@@ -306,7 +306,7 @@ def plot_answers(image, boxes, probs, *, doubt=0.9, ax=None):
     `probs` (n, 10) are the network's probabilities; in doubt means that the highest is below `doubt`.
     """
     height, width = np.shape(image)
-    ax = new_axes(ax, figsize=(8, max(1.5, 8 * height / width)))
+    ax = new_axes(ax, figsize=(8, np.clip(8 * height / width, 1.5, 12)))
     _draw_sheet(ax, image)
     for (rows, columns), p in zip(boxes, probs, strict=True):
         sure, corner = p.max() >= doubt, (columns.start, rows.start)
