@@ -37,13 +37,15 @@ LAZY = 'loading="lazy"'  # fetched when it comes into sight, which on paper it n
 
 # Where links into README.md lead, whose parts are on several pages.
 MOVED = {
+    "[README.md](README.md#start)": "[Set it up](setup.md#start)",
+    "[README.md](README.md#plans)": "[the plans](index.md#plans)",
     "README.md#start": "setup.md#start",
     "README.md#plans": "index.md#plans",
     "](course_utils/__init__.py)": "](reference.md)",
 }
 
 project = "How a computer recognises a handwritten digit"
-author = "The course's authors"
+author = "the course's authors"
 copyright = "the course's authors. Code: BSD 3-Clause. Prose and figures: CC BY 4.0"
 release = __version__
 language = "en"
