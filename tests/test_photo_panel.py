@@ -52,6 +52,16 @@ def test_what_cannot_be_read_takes_the_last_answers_away(reader):
         reader.read(b"no photograph")
     with pytest.raises(FileNotFoundError):
         reader.read("there is no such photograph.jpg")
+    assert "No such file" in reader.status.value
+
+
+def test_a_page_of_something_else_is_doubted(reader):
+    rng = np.random.default_rng(0)
+    sheet = np.ones((400, 900))
+    for left in range(40, 800, 90):
+        sheet[100:160, left : left + 50] -= 0.9 * (rng.random((60, 50)) < 0.5)
+    reader.read(sheet)
+    assert "in doubt. Is the sheet upright" in reader.status.value
 
 
 def test_without_digits_it_says_so(reader):
@@ -75,4 +85,4 @@ def test_an_answer_below_the_doubt_is_counted(reader):
     network = Network.load(data_path("sample_weights.npz"))
     reader = PhotoReader(network, doubt=0.9)
     reader.read(PHOTOS / "sheet_pencil.jpg")
-    assert re.search("[234] of them in doubt", reader.status.value)
+    assert re.search("[234] in doubt", reader.status.value)

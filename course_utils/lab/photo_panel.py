@@ -1,5 +1,6 @@
 """Upload a photograph of digits, and see how a network reads it."""
 
+from contextlib import suppress
 from html import escape
 
 import ipywidgets as widgets
@@ -43,7 +44,13 @@ class PhotoReader(widgets.VBox):
         """Read a photograph, given by a path, bytes or an array, and show it; errors as `open_grey`."""
         self.sheet.value = self.forms.value = ""
         self.answers = []
-        grey = open_grey(source)
+        self._tell("Reading …")
+        try:
+            grey = open_grey(source)
+        except (OSError, ValueError) as error:
+            text = str(error)
+            self._tell(f"<b>It can't be read.</b> {escape(text[:1].upper() + text[1:])}.")
+            raise
         pieces, boxes = find_digits(read_photo(grey))
         if not pieces:
             self._tell("No digits were found. Is the ink dark enough, and no digit at the edge?")
@@ -58,18 +65,18 @@ class PhotoReader(widgets.VBox):
         titles = [f"{k}\n{p:.2f}" for k, p in zip(self.answers, sure, strict=True)]
         ax = show_digits(X[:MOST], titles[:MOST])
         self.forms.value = _picture(ax, "The digits as the network sees them, with its answers.")
-        doubtful = int((sure < self.doubt).sum())
-        self._tell(f"{len(pieces)} digits: <b>{read}</b>, {doubtful} of them in doubt.")
+        n, n_doubtful = len(pieces), int((sure < self.doubt).sum())
+        text = f"{n} digit{'s' * (n > 1)}: <b>{read}</b>, {n_doubtful or 'none'} in doubt."
+        if n_doubtful > n / 2:
+            text += " Is the sheet upright, and is nothing but digits on it?"
+        self._tell(text)
 
     def _take(self, change):
-        """Read what was uploaded, or say what is wrong with it."""
+        """Read what was uploaded; what is wrong with it, the panel has said."""
         if not change["new"]:
             return
-        self._tell("Reading …")
-        try:
+        with suppress(ValueError):
             self.read(change["new"][0]["content"])
-        except ValueError as error:
-            self._tell(f"<b>It can't be read.</b> {escape(str(error))}")
         self.upload.value = ()  # so that the same file can be chosen again
 
     def _tell(self, text):

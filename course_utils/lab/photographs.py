@@ -42,7 +42,7 @@ def open_grey(source):
 def _from_file(source):
     """Return the image in a file, made smaller where its form allows that, or say what is wrong."""
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
+        with open(os.path.expanduser(source), "rb") as file:
             return _from_file(file)
     if isinstance(source, bytes | bytearray | memoryview):
         source = io.BytesIO(source)
