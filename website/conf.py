@@ -107,7 +107,11 @@ def gather(app, config):
     files = [(path, path.relative_to(ROOT)) for form in GATHERED for path in ROOT.glob(form)]
     for path, name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, folder / name)
+        if path.suffix == ".md":  # also what is included elsewhere
+            text = with_links(path.read_text(encoding="utf-8"))
+            (folder / name).write_text(text, encoding="utf-8")
+        else:
+            shutil.copy2(path, folder / name)
     for path in HERE.glob("*.md"):  # these come to lie beside README.md
         text = path.read_text(encoding="utf-8").replace("../", "")
         (folder / path.name).write_text(text, encoding="utf-8")
