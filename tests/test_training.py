@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_says_what_to_do(options):
     assert_same(trained, stepped)
 
 
-@pytest.mark.parametrize(("hidden", "rate"), [(20, 1e3), (20, 1e5), (20, 1e8), (3000, 1e3)])
+@pytest.mark.parametrize(("hidden", "rate"), [(20, 1e3), (20, 1e5), (20, 1e7), (3000, 1e3)])
 def test_a_run_that_blows_up_and_stays_finite_is_told(hidden, rate, tmp_path):
     network, checkpoint = Network([784, hidden, 10]), tmp_path / "weights.npz"
     checkpoint.write_bytes(b"the old one")
