@@ -372,19 +372,19 @@ def draw(rows, path):
 
 
 def draw_grid(ax, rows, peer):
-    """Draw how many times as long a peer takes, in each cell of hidden units and batch size."""
-    hidden, batches = (sorted({row[key] for row in rows}) for key in ("hidden", "batch"))
-    ax.set(title=f"One epoch: times as long with {peer}", xlabel="batch size")
-    ax.set_ylabel("hidden units")
-    ax.set_xticks(range(len(batches)), batches)
-    ax.set_yticks(range(len(hidden)), hidden)
-    ax.set(xlim=(-1, len(batches)), ylim=(-1, len(hidden)))
-    ax.grid(visible=False)
-    for row in rows:
-        place = batches.index(row["batch"]), hidden.index(row["hidden"])
-        ratio = row["ratios"][peer]
-        weight = "normal" if ratio >= 1 else "bold"
-        ax.text(*place, f"{ratio:.2f}", ha="center", va="center", weight=weight)
+    """Draw how many times as long a peer takes, against the batch size: a line for each width."""
+    for hidden, marker in zip(sorted({row["hidden"] for row in rows}), "os^D", strict=False):
+        line = sorted(
+            (row["batch"], row["ratios"][peer]) for row in rows if row["hidden"] == hidden
+        )
+        ax.plot(*zip(*line, strict=True), f"{marker}-", label=f"{hidden} hidden units")
+    ax.axhline(1, color="#555555", linewidth=1)
+    ticks = [0.5, 1, 2, 5]
+    ax.set(xscale="log", yscale="log", ylim=(0.5, 6), xlabel="batch size", ylabel="times as long")
+    ax.set_yticks(ticks, ticks)
+    ax.set_yticks([], minor=True)
+    ax.set_title(f"{peer}: above 1 the course is quicker")
+    ax.legend()
 
 
 def draw_growth(ax, rows, key):
