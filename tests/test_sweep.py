@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,6 +111,7 @@ def dask_client():
     with (
         # a second death of its workers, and a run is given up
         pytest.importorskip("dask").config.set({"distributed.scheduler.allowed-failures": 1}),
+        suppress(KeyError),  # distributed may look for a killed worker as it closes
         distributed.LocalCluster(n_workers=2, **options) as cluster,
         distributed.Client(cluster) as client,
     ):
