@@ -15,15 +15,27 @@ RIGHT, WRONG, MUTED = "#0072B2", "#D55E00", "#999999"  # blue, vermilion, grey
 
 def show(ax, alt):
     """Show a figure, or that of `ax`, with a description `alt` for readers who don't see it."""
-    from IPython.core.pylabtools import print_figure  # here, as only notebooks need them
-    from IPython.display import display
+    from IPython.display import display  # here, as only notebooks need it
 
-    figure = ax if hasattr(ax, "add_subplot") else ax.figure  # only a figure has that method
-    png = print_figure(figure, base64=True).strip()
-    # as HTML, the one form of a picture that keeps its description in every notebook
-    picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{png}">'
-    display({"text/html": picture, "text/plain": repr(figure)}, raw=True)
-    plt.close(figure)  # or the notebook would show it once more
+    text = repr(_figure_of(ax))
+    display({"text/html": picture(ax, alt), "text/plain": text}, raw=True)
+
+
+def picture(ax, alt, style=""):
+    """Return a figure, or that of `ax`, as HTML with a description `alt`, and close it.
+
+    HTML is the one form of a picture that keeps its description in every notebook.
+    """
+    from IPython.core.pylabtools import print_figure
+
+    png = print_figure(_figure_of(ax), base64=True).strip()
+    plt.close(_figure_of(ax))  # or the notebook would show it once more
+    style = style and f' style="{style}"'
+    return f'<img alt="{escape(alt)}"{style} src="data:image/png;base64,{png}">'
+
+
+def _figure_of(ax):
+    return ax if hasattr(ax, "add_subplot") else ax.figure  # only a figure has that method
 
 
 def new_axes(ax=None, **options):

@@ -25,14 +25,13 @@ from course_utils.lab.handwriting import (
     pen_width,
     plot_answers,
     plot_sheets,
-    rasterise,
     read_photo,
     read_sheet,
     reading_order,
     remove_background,
     to_mnist_form,
 )
-from course_utils.lab.strokes import side_by_side
+from course_utils.lab.strokes import rasterise, side_by_side
 
 
 @pytest.fixture(autouse=True)

@@ -107,14 +107,12 @@ def gather(app, config):
     files = [(path, path.relative_to(ROOT)) for form in GATHERED for path in ROOT.glob(form)]
     for path, name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".md":  # also what is included elsewhere
-            text = with_links(path.read_text(encoding="utf-8"))
-            (folder / name).write_text(text, encoding="utf-8")
-        else:
-            shutil.copy2(path, folder / name)
+        shutil.copy2(path, folder / name)
     for path in HERE.glob("*.md"):  # these come to lie beside README.md
         text = path.read_text(encoding="utf-8").replace("../", "")
         (folder / path.name).write_text(text, encoding="utf-8")
+    for path in folder.rglob("*.md"):  # here, since what is included elsewhere is never a source
+        path.write_text(with_links(path.read_text(encoding="utf-8")), encoding="utf-8")
     app.srcdir = folder
     made = Path(app.outdir, "made")
     made.mkdir(parents=True, exist_ok=True)
@@ -136,20 +134,19 @@ def write_font(path):
 
 
 def prepare(app, name, content):
-    """Change the source of a page on its way in; `content` is a list of one text."""
-    text = content[0]
+    """Change the source of a notebook on its way in; `content` is a list of one text."""
+    if not name.startswith("notebooks/"):
+        return
+    notebook = json.loads(content[0])
     to_print = app.builder.name == "singlehtml"
-    if name.startswith("notebooks/"):
-        notebook = json.loads(text)
-        prepare_notebook(notebook, name.removeprefix("notebooks/")[:2], to_print)
-        for cell in notebook["cells"]:
-            for output in cell.get("outputs", ()):
-                if html := "".join(output.get("data", {}).get("text/html", "")):
-                    made = Path(app.outdir, "made")
-                    html = html.replace(LAZY, "") if to_print else in_files(html, made)
-                    output["data"]["text/html"] = html
-        text = json.dumps(notebook, ensure_ascii=False)
-    content[0] = with_links(text)
+    prepare_notebook(notebook, name.removeprefix("notebooks/")[:2], to_print)
+    made = Path(app.outdir, "made")
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if html := "".join(output.get("data", {}).get("text/html", "")):
+                html = html.replace(LAZY, "") if to_print else in_files(html, made)
+                output["data"]["text/html"] = html
+    content[0] = with_links(json.dumps(notebook, ensure_ascii=False))
 
 
 def with_links(text):

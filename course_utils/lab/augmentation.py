@@ -4,8 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from .. import _checks
-
-CENTRE = 14  # the row and the column that MNIST's digits are centred at, counted from 0
+from .handwriting import CENTRE
 
 
 def vary(X, rng, *, shift=2.0, turn=15, scale=0.15, slant=0.2, pen=1.0):

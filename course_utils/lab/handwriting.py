@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from ..plotting import RIGHT, STYLE, WRONG, new_axes
 from .photographs import open_grey
-from .strokes import rasterise as rasterise  # drawn here, and brought to MNIST's form below
 
 SIDE, FITTED = 28, 20  # pixels: of MNIST's images, and of the square that a digit is fitted into
 CENTRE = 14  # the row and the column of the centre of mass, where the first pixel is number 0
@@ -295,9 +294,15 @@ def set_pen(digit, pen):
 def read_sheet(source, network, pen=None):
     """Return a photograph's ink (h, w), the boxes of its n digits, and the probabilities (n, 10)."""
     ink = read_photo(source)
+    boxes, _, probs = read_digits(ink, network, pen)
+    return ink, boxes, probs
+
+
+def read_digits(ink, network, pen=None):
+    """Return the boxes of n digits on an image of ink, their forms (n, 784), and `probs` (n, 10)."""
     pieces, boxes = find_digits(ink)
-    forms = np.array([to_mnist_form(piece, pen) for piece in pieces])
-    return ink, boxes, network.predict_proba(forms.reshape(-1, SIDE * SIDE))
+    forms = np.array([to_mnist_form(piece, pen) for piece in pieces]).reshape(-1, SIDE * SIDE)
+    return boxes, forms, network.predict_proba(forms)
 
 
 def plot_answers(image, boxes, probs, *, doubt=0.9, ax=None):

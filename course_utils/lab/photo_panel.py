@@ -4,19 +4,11 @@ from contextlib import suppress
 from html import escape
 
 import ipywidgets as widgets
-from IPython.core.pylabtools import print_figure
-from matplotlib import pyplot as plt
 
-from ..plotting import show_digits
-from .handwriting import (
-    SIDE,
-    find_digits,
-    open_grey,
-    plot_answers,
-    read_photo,
-    to_mnist_form,
-)
+from ..plotting import picture, show_digits
+from .handwriting import open_grey, plot_answers, read_digits, read_photo
 
+FITTING = "max-width: 100%; height: auto"  # a picture no wider than the panel
 MOST = 60  # digits that are shown one by one
 
 
@@ -51,21 +43,21 @@ class PhotoReader(widgets.VBox):
             text = str(error)
             self._tell(f"<b>It can't be read.</b> {escape(text[:1].upper() + text[1:])}.")
             raise
-        pieces, boxes = find_digits(read_photo(grey))
-        if not pieces:
+        boxes, forms, probs = read_digits(read_photo(grey), self.network, self.pen)
+        if not boxes:
             self._tell("No digits were found. Is the ink dark enough, and no digit at the edge?")
             return
-        X = [to_mnist_form(piece, self.pen).reshape(SIDE * SIDE) for piece in pieces]
-        probs = self.network.predict_proba(X)
         self.answers = probs.argmax(axis=1).tolist()
         sure = probs.max(axis=1)
         ax = plot_answers(grey, boxes, probs, doubt=self.doubt)
         read = " ".join(map(str, self.answers))
-        self.sheet.value = _picture(ax, f"The photograph with a box around each digit: {read}")
+        alt = f"The photograph with a box around each digit: {read}"
+        self.sheet.value = picture(ax, alt, FITTING)
         titles = [f"{k}\n{p:.2f}" for k, p in zip(self.answers, sure, strict=True)]
-        ax = show_digits(X[:MOST], titles[:MOST])
-        self.forms.value = _picture(ax, "The digits as the network sees them, with its answers.")
-        n, n_doubtful = len(pieces), int((sure < self.doubt).sum())
+        ax = show_digits(forms[:MOST], titles[:MOST])
+        alt = "The digits as the network sees them, with its answers."
+        self.forms.value = picture(ax, alt, FITTING)
+        n, n_doubtful = len(boxes), int((sure < self.doubt).sum())
         text = f"{n} digit{'s' * (n > 1)}: <b>{read}</b>, {n_doubtful or 'none'} in doubt."
         if n_doubtful > n / 2:
             text += " Is the sheet upright, and is nothing but digits on it?"
@@ -81,11 +73,3 @@ class PhotoReader(widgets.VBox):
 
     def _tell(self, text):
         self.status.value = f'<div role="status">{text}</div>'
-
-
-def _picture(ax, alt):
-    """Return a figure as an HTML picture, and close it."""
-    png = print_figure(ax.figure, base64=True).strip()
-    plt.close(ax.figure)
-    style = "max-width: 100%; height: auto"
-    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/png;base64,{png}">'

@@ -12,8 +12,9 @@ from scripted_digits import WAYS, write
 
 from course_utils import Network, data_path, load_mnist, sgd
 from course_utils.lab import network_view
-from course_utils.lab.handwriting import rasterise, to_mnist_form
+from course_utils.lab.handwriting import to_mnist_form
 from course_utils.lab.network_view import NetworkView, weights_of
+from course_utils.lab.strokes import rasterise
 
 from .conftest import button, new_page
 
