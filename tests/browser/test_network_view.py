@@ -208,7 +208,7 @@ def test_an_output_shows_who_speaks_for_it(page, network, digits):
     assert score == pytest.approx(expected, abs=0.01)
     for group in (0, 1):  # what is shown, and the rest
         voices = page.locator(".nv-voices > div").nth(group)
-        shown = voices.locator(".nv-voice:visible > :first-child").all_text_contents()
+        shown = voices.locator(".nv-voice:visible > span:first-of-type").all_text_contents()
         text = voices.locator(":scope > :last-child").text_content()
         all_of_them, *rest = re.findall(r"[+−]\d+\.\d\d", text)
         assert sum(map(number, shown + rest)) == pytest.approx(number(all_of_them))
@@ -232,7 +232,7 @@ def test_gradients_are_those_of_numpy(page, network, digits):
     page.locator(".nv-output").nth(int(y[0])).click()
     playwright.expect(title).to_contain_text("should be 1")
     draw(page, [[(0.5, 0.2), (0.5, 0.8)]])  # nobody knows what it should be
-    playwright.expect(title).to_contain_text("Why output")
+    playwright.expect(title).to_contain_text("has no label, so no gradient. Why output")
 
 
 PIXELS_OF_UNIT = "document.querySelector('.nv-unit canvas').toDataURL()"
@@ -352,7 +352,7 @@ def test_the_keyboard_reaches_and_works_everything(page):
 def test_dead_units_are_marked(page):
     dead = page.locator(".nv-dead")
     playwright.expect(dead.filter(has_text="dead")).not_to_have_count(0)
-    unit = page.get_by_role("button", name=re.compile("Unit 4, .*dead: off for all test digits"))
+    unit = page.get_by_role("button", name=re.compile("Unit 4: dead; .*: off for all test digits"))
     playwright.expect(unit).to_have_class(re.compile("nv-dead"))
 
 

@@ -446,8 +446,7 @@ class View {
     for (const each of this.digits) this.drawThumb(each);
     setText(digit, isOwn ? "Your digit" : `Test digit ${shown.label}`);
     undo.disabled = clear.disabled = !pad.strokes.length;
-    gradient.disabled = isOwn;
-    gradient.ariaPressed = Boolean(this.gradients);
+    gradient.ariaPressed = this.wantsGradients;
     const verdict = isOwn ? "" : answer === shown.label ? ": right" : ": wrong";
     const says = `reads ${answer}, ${percent(shown.found.at(-1).activations[answer])}${verdict}`;
     const text = `${digit.textContent}. The network ${answer < 0 ? "has no answer" : says}.`;
@@ -499,10 +498,11 @@ class View {
         unit.classList.toggle("nv-dead", isDead);
         const state = isDead ? "dead" : isOff ? "off" : plain(activations[j], 1);
         const gradient = gradients ? signed(gradients[j], 3) : "";
-        const text = unit.children[2]; // of pictures only
-        if (text) setText(text, isOff ? state : gradient || state);
+        const seen = isOff ? state : gradient || state;
+        const text = unit.children[3]; // of pictures only
+        if (text) setText(text, seen);
         if (this.playing) return; // nobody reads the rest while it changes
-        const about = `Unit ${j + 1}, sum ${plain(sums[j])}, activation ${state}`;
+        const about = `Unit ${j + 1}: ${seen}; sum ${plain(sums[j])}, activation ${state}`;
         const why = isDead ? ": off for all test digits" : "";
         unit.ariaLabel = unit.title = about + why + (gradient && `, gradient ${gradient}`);
       });
@@ -526,8 +526,8 @@ class View {
       output.classList.toggle("nv-answer", k === this.answer);
       setText(output.querySelector("b"), share);
       setText(output.querySelector("small"), number);
-      const gradient = gradients ? `, gradient ${number}` : "";
-      output.ariaLabel = `Output ${k}, score ${plain(sums[k])}, ${share}${gradient}`;
+      const what = gradients ? `gradient, score ${plain(sums[k])}` : "score";
+      output.ariaLabel = `Output ${k}: ${share}, ${number} is its ${what}`;
     });
   }
 
@@ -541,10 +541,13 @@ class View {
     const { layer, unit } = this.picked;
     const { title, sum, voices, unpick } = this.parts;
     const isBack = Boolean(this.gradients);
+    this.root.classList.toggle("nv-gradients", isBack); // whose numbers are longer
     sum.hidden = isBack || layer > 0;
     voices.hidden = isBack ? layer === this.last : layer === 0;
     const name = this.nameOfUnit(layer, unit);
-    const text = isBack ? this.explainGradient(name) : this.explainSum(name);
+    const why = isBack ? this.explainGradient(name) : this.explainSum(name);
+    const isVain = this.wantsGradients && !isBack;
+    const text = (isVain ? "Your digit has no label, so no gradient. " : "") + why;
     setText(title, text);
     title.title = text; // should it be too long
     unpick.hidden = !this.pick;
@@ -626,7 +629,7 @@ class View {
       focus(this.rows[layer][unit]);
       this.choosePick(layer, unit);
     };
-    const [text, bar, canvas, label] = slot.children;
+    const [label, text, bar, canvas] = slot.children;
     const name = this.nameOfUnit(layer, unit);
     bar.firstChild.style.transform = `scaleY(${shareOf(Math.abs(value), top)})`;
     setText(text, number);
