@@ -592,12 +592,14 @@ def test_a_sweep_on_a_cluster_can_be_interrupted_and_goes_on(cluster, gate, back
     def interrupt():
         wait_until(lambda: n_lines(path) == 3)
         signal.raise_signal(signal.SIGINT)
-        while not ended.wait(5):  # one can be lost; press again, as a user would
+        while not ended.wait(60):  # one can be lost; press again, as a user would
             signal.raise_signal(signal.SIGINT)
 
     background(interrupt)
-    first = sweep(LONG_GRID, *DATA, checkpoint=path, client=cluster.client, **QUIET)
-    ended.set()
+    try:
+        first = sweep(LONG_GRID, *DATA, checkpoint=path, client=cluster.client, **QUIET)
+    finally:
+        ended.set()
     assert 2 <= len(first) <= 3  # one may be on the disk, but not yet in the table
     gate.open()
     goes_on(path)

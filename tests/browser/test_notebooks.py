@@ -8,8 +8,8 @@ from .conftest import NOTEBOOKS, open_notebook, run_all, show_cell
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FOUND = [p.stem for p in sorted(NOTEBOOKS.glob("*.ipynb")) if WIDGET in p.read_text("utf-8")]
-# the searches of 09 take long, and its panel has tests of its own
-WITH_WIDGETS = [name for name in FOUND if not name.startswith("09")]
+# 09 and 10 take long, and their panels have tests of their own
+WITH_WIDGETS = [name for name in FOUND if name[:2] not in ("09", "10")]
 assert WITH_WIDGETS
 
 

@@ -51,12 +51,8 @@ def open_page(browser, site):
         page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("response", lambda r: page.sizes.append(int(r.headers.get("content-length", 0))))
-
-        def refuse(route):
-            page.faults.append(f"asked for {route.request.url}")
-            route.abort()
-
-        page.route(lambda url: not url.startswith((site.url, "data:", "blob:")), refuse)
+        ours = (site.url, "data:", "blob:")
+        page.on("request", lambda r: r.url.startswith(ours) or page.faults.append(r.url))
         page.goto(f"{site.url}/{name}")
         yield page
         context.close()
@@ -65,14 +61,21 @@ def open_page(browser, site):
 
 
 def unfold(page):
-    """Open all that is folded, and load each frame at once."""
+    """Open all that is folded, and load each picture and frame."""
     page.evaluate(
-        """() => {
+        """async () => {
             for (const fold of document.querySelectorAll("details")) fold.open = true;
-            for (const frame of document.querySelectorAll("iframe")) frame.loading = "eager";
+            const isThere = ({ complete, contentDocument: inside }) =>
+                complete ?? (inside.URL !== "about:blank" && inside.readyState === "complete");
+            const loaded = (node) =>
+                new Promise((done) => {
+                    node.onload = node.onerror = done;
+                    node.loading = "eager";
+                });
+            const waiting = [...document.querySelectorAll("img, iframe")].filter((n) => !isThere(n));
+            await Promise.all(waiting.map(loaded));
         }"""
     )
-    page.wait_for_load_state("networkidle")
 
 
 @pytest.fixture(scope="module")
