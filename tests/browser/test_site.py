@@ -4,6 +4,7 @@ axe-core, which looks for what keeps people out, comes from npm.
 """
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,17 @@ def test_nothing_on_a_page_keeps_people_out(axe, faults):
     if missing := axe[1]:
         (pytest.fail if NEEDED else pytest.skip)(missing)
     assert not faults[1]
+
+
+def test_buttons_for_binder_and_colab_come_with_the_repository_s_address(monkeypatch):
+    for address in ("", "https://example.org/course"):
+        monkeypatch.setenv("COURSE_REPOSITORY", address)
+        conf = runpy.run_path(str(WEBSITE / "conf.py"))
+        assert ("colab_url" in conf["html_theme_options"]["launch_buttons"]) == bool(address)
+        notebook = {"cells": [{"cell_type": "markdown", "source": ["# Title"], "metadata": {}}]}
+        conf["prepare_notebook"](notebook, "01", to_print=False)
+        text = notebook["cells"][0]["source"]
+        assert (f"%pip install git+{address}` first" in text) == bool(address)
 
 
 def test_search_finds_softmax_and_leads_there(open_page):
