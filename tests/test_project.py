@@ -117,10 +117,12 @@ def minutes(path):
 
 
 def test_the_readme_lists_the_notebooks_with_their_minutes():
-    row = r"^\| \[(\w+)\]\((.+?)\) \| (\d+) \| [\w,; ]+ \| .{20,} \|$"
+    row = r"^\| \[(\w+)\]\((.+?)\) \| (\d+) \| [\w,:() ]+ \| .{20,} \|$"
     names, places, said = zip(*re.findall(row, read("README.md"), re.MULTILINE), strict=True)
     assert list(names) == [path.stem for path in NOTEBOOKS]
     assert list(places) == [f"notebooks/{path.name}" for path in NOTEBOOKS]
+    assert round(sum(map(int, said)) / 60) == 9
+    assert "about nine hours" in read("README.md")
     for path, n in zip(NOTEBOOKS, said, strict=True):
         assert f"about {n} minutes" in cells(path)[0].source
         if path.stem[:2] not in ("08", "09"):  # most of their time is the reader's own

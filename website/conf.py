@@ -90,7 +90,9 @@ html_theme_options = {
     "launch_buttons": {"notebook_interface": "jupyterlab"},
 }
 if REPOSITORY:
+    tags.add("launch")  # noqa: F821 - a name that Sphinx gives
     html_theme_options |= {"repository_url": REPOSITORY, "repository_branch": "main"}
+    html_theme_options["use_repository_button"] = True
     html_theme_options["launch_buttons"] |= {
         "binderhub_url": "https://mybinder.org",
         "colab_url": "https://colab.research.google.com",

@@ -1,8 +1,10 @@
 """The site as it is built: each page in light and dark, wide and narrow, and nothing from elsewhere.
 
-axe-core, which looks for what keeps people out, comes from npm.
+axe-core, which looks for what keeps people out, comes from npm. Set SITE to the folder of a site that
+was just built, to look at that one.
 """
 
+import os
 import re
 import runpy
 import shutil
@@ -27,10 +29,11 @@ WEBSITE = NOTEBOOKS.parent / "website"
 @pytest.fixture(scope="module")
 def site(browser, tmp_path_factory):
     """Build the site without a warning, and serve it: `site.url`, `site.folder` and `site.pages`."""
-    folder = tmp_path_factory.mktemp("website") / "site"
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", str(WEBSITE), str(folder)]
-    built = subprocess.run(command, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
+    folder = Path(os.environ.get("SITE") or tmp_path_factory.mktemp("website") / "site")
+    if "SITE" not in os.environ:
+        command = [sys.executable, "-m", "sphinx", "-W", "-q", str(WEBSITE), str(folder)]
+        built = subprocess.run(command, capture_output=True, text=True)
+        assert built.returncode == 0, built.stderr
     paths = (path.relative_to(folder) for path in folder.rglob("*.html"))
     pages = sorted(path.as_posix() for path in paths if path.parts[0] not in ("made", "_static"))
     options = ["--bind", "127.0.0.1", "--directory", "{folder}"]
@@ -157,7 +160,7 @@ def test_nothing_on_a_page_keeps_people_out(axe, faults):
 def test_buttons_for_binder_and_colab_come_with_the_repository_s_address(monkeypatch):
     for address in ("", "https://example.org/course"):
         monkeypatch.setenv("COURSE_REPOSITORY", address)
-        conf = runpy.run_path(str(WEBSITE / "conf.py"))
+        conf = runpy.run_path(str(WEBSITE / "conf.py"), {"tags": set()})
         assert ("colab_url" in conf["html_theme_options"]["launch_buttons"]) == bool(address)
         notebook = {"cells": [{"cell_type": "markdown", "source": ["# Title"], "metadata": {}}]}
         conf["prepare_notebook"](notebook, "01", to_print=False)
