@@ -90,6 +90,7 @@ html_theme_options = {
     "launch_buttons": {"notebook_interface": "jupyterlab"},
 }
 if REPOSITORY:
+    MOVED["a copy of this project"] = f"[a copy of this project]({REPOSITORY})"
     tags.add("launch")  # noqa: F821 - a name that Sphinx gives
     html_theme_options |= {"repository_url": REPOSITORY, "repository_branch": "main"}
     html_theme_options["use_repository_button"] = True

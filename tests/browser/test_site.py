@@ -67,18 +67,16 @@ def open_page(browser, site):
 def unfold(page):
     """Open all that is folded, and load each picture and frame."""
     page.evaluate(
-        """async () => {
+        """() => {
             for (const fold of document.querySelectorAll("details")) fold.open = true;
-            const isThere = ({ complete, contentDocument: inside }) =>
-                complete ?? (inside.URL !== "about:blank" && inside.readyState === "complete");
-            const loaded = (node) =>
-                new Promise((done) => {
-                    node.onload = node.onerror = done;
-                    node.loading = "eager";
-                });
-            const waiting = [...document.querySelectorAll("img, iframe")].filter((n) => !isThere(n));
-            await Promise.all(waiting.map(loaded));
+            for (const late of document.querySelectorAll("[loading=lazy]")) late.loading = "eager";
+            document.querySelector("iframe[data-src]")?.scrollIntoView(); // loaded when it is seen
         }"""
+    )
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("img, iframe")].every(
+            ({ complete, contentDocument: inside }) =>
+                complete ?? (inside.URL !== "about:blank" && inside.readyState === "complete"))"""
     )
 
 
