@@ -387,8 +387,9 @@ def goes_on(path):
 def test_an_interrupt_returns_what_has_finished_and_the_same_call_goes_on(gate, tmp_path):
     interrupt = lambda pid: os.killpg(pid, signal.SIGINT)  # noqa: E731 - as a terminal does it
     out, err = stopped_in_the_middle(gate, tmp_path, interrupt)
-    assert "Interrupted: 3 of 12 runs have finished and are in the table; the same call" in out
-    assert "in the table: 3" in out
+    said = "Interrupted: {0} of 12 runs have finished and are in the table; the same call goes on"
+    said += " from here.\nin the table: {0}\n"
+    assert out in (said.format(2), said.format(3))  # one may be on the disk only
     assert not err
     goes_on(tmp_path / "checkpoint")
 
