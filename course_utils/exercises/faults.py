@@ -91,8 +91,9 @@ def describe(trials, known, others, source, foreign, facts):
     judged = [t for t in trials if t is first or not t.overflows()]  # which is another matter
     judged.sort(key=Trial.is_right)  # those that rule out most come first
     why = _explain(judged, part, known) if wrong else _fault_of_type(came, wanted)
-    hint = getattr(vars(type(first.wanted)).get(part), "__doc__", None) or "Alias"
-    if not why and not hint.startswith("Alias"):  # which is what Python says by itself
+    member = vars(type(first.wanted)).get(part)
+    hint = member and member.__doc__
+    if not why and hint and not hint.startswith("Alias"):  # which is what Python says by itself
         why = " ".join([hint, *facts])
     if not why:
         facts = [*facts, *_by_type(trials, first.args)]
