@@ -117,14 +117,17 @@ def minutes(path):
 
 
 def test_the_readme_lists_the_notebooks_with_their_minutes():
-    row = r"^\| \[(\w+)\]\((.+?)\) \| (\d+) \| [\w,:() ]+ \| .{20,} \|$"
-    names, places, said = zip(*re.findall(row, read("README.md"), re.MULTILINE), strict=True)
+    row = r"^\| \[(\w+)\]\((.+?)\) \| (\d+) \| ([\w,:() ]+) \| .{20,} \|$"
+    names, places, said, needs = zip(*re.findall(row, read("README.md"), re.MULTILINE), strict=True)
     assert list(names) == [path.stem for path in NOTEBOOKS]
     assert list(places) == [f"notebooks/{path.name}" for path in NOTEBOOKS]
     assert round(sum(map(int, said)) / 60) == 9
     assert "about nine hours" in read("README.md")
-    for path, n in zip(NOTEBOOKS, said, strict=True):
-        assert f"about {n} minutes" in cells(path)[0].source
+    for path, n, needed in zip(NOTEBOOKS, said, needs, strict=True):
+        first = cells(path)[0].source
+        assert f"about {n} minutes" in first
+        named = re.findall(r"\[(\d\d)\]", first.partition("What you'll need:")[2])
+        assert {*re.findall(r"\d\d", needed)} == {*named}, path
         if path.stem[:2] not in ("08", "09"):  # most of their time is the reader's own
             assert abs(int(n) - minutes(path)) <= 5, f"{path}: it is {minutes(path):.0f} minutes"
 

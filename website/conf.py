@@ -29,8 +29,6 @@ ROOT = HERE.parent
 # are no buttons for Binder and Colab.
 REPOSITORY = os.environ.get("COURSE_REPOSITORY", "")
 
-COLAB = f"In Colab, run `%pip install git+{REPOSITORY}` first: it brings the helper package."
-
 # What is taken from the project. The links to Python files become downloads.
 GATHERED = ["*.md", "data/*.md", "notebooks/*.ipynb", "notebooks/images/*", "course_utils/**/*.py"]
 GATHERED += ["benchmarks/results/*.txt", "data/photos/*.txt"]
@@ -170,7 +168,8 @@ def prepare_notebook(notebook, number, to_print):
     cells = notebook["cells"]
     cells[0]["source"] = "".join(cells[0]["source"]).replace("# ", f"# {number} · ", 1)
     if REPOSITORY and not to_print:
-        cells[0]["source"] += f"\n\n{COLAB}"
+        first = f"`%pip install git+{REPOSITORY}` first"
+        cells[0]["source"] += f"\n\nIn Colab, run {first}: it brings the helper package."
     asked = False  # whether there is a question above that has no answer yet
     for cell in cells:
         tags = cell["metadata"].setdefault("tags", [])

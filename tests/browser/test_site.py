@@ -29,8 +29,9 @@ WEBSITE = NOTEBOOKS.parent / "website"
 @pytest.fixture(scope="module")
 def site(browser, tmp_path_factory):
     """Build the site without a warning, and serve it: `site.url`, `site.folder` and `site.pages`."""
-    folder = Path(os.environ.get("SITE") or tmp_path_factory.mktemp("website") / "site")
-    if "SITE" not in os.environ:
+    there = os.environ.get("SITE")
+    folder = Path(there or tmp_path_factory.mktemp("website") / "site")
+    if not there:
         command = [sys.executable, "-m", "sphinx", "-W", "-q", str(WEBSITE), str(folder)]
         built = subprocess.run(command, capture_output=True, text=True)
         assert built.returncode == 0, built.stderr
@@ -187,6 +188,7 @@ def test_the_first_page_reads_a_drawn_7_and_goes_back_in_time(open_page, width):
                     page.mouse.down()
             page.mouse.up()
         expect(network.get_by_role("status")).to_contain_text("The network reads 7")
+        expect(network.locator(".nv-unit")).to_have_count(20)  # as the text above it says
         weights = network.locator(".nv-unit canvas").first
         trained = weights.evaluate("canvas => canvas.toDataURL()")
         network.get_by_role("slider", name="Time").fill("0")
